@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The clients' protocol as bytes: opcodes, frames, commands, events, close codes, limits.
+//!
+//! Pure, and the only crate that knows the clients' JSON. It decides nothing: what a frame
+//! means for a client is `guildgate-core`'s concern.
+
+mod close;
+mod decode;
+mod encode;
+mod error_code;
+mod event;
+mod limits;
+mod opcode;
+mod sequence;
+mod view;
+
+pub use close::CloseCode;
+pub use decode::{ApplicationCommand, BadField, ClientFrame, Command, Nonce, ResumeFrom, decode};
+pub use encode::{
+    Authenticated, command_answer, command_error, heartbeat, notification_json, request_auth,
+};
+pub use error_code::ErrorCode;
+pub use event::{EventFrame, EventName, Lane};
+pub use limits::Limits;
+pub use opcode::{Opcode, Sender};
+pub use sequence::{ParseSessionIdError, Sequence, SessionId};
+pub use view::{GuildView, UserView};

@@ -1,0 +1,163 @@
+//! What goes into a [`super::Client`] and what comes out: plain data.
+
+use guildgate_model::{GuildId, Notification, NotificationId, Secret, TokenId, UserId};
+use guildgate_wire::{
+    ApplicationCommand, CloseCode, ErrorCode, ResumeFrom, Sequence, SessionId, UserView,
+};
+
+/// What happens to a client.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A whole text message.
+    Text(&'a str),
+    /// A message that is no text frame the protocol knows: binary, bad UTF-8, too large.
+    Undecodable,
+    /// A WebSocket pong or ping: a sign of life and nothing else.
+    Pong,
+    /// The answer to the one question that is open.
+    Answer(Answer),
+    /// The deadline has come; harmless if it has not.
+    Deadline,
+    /// The socket is gone, by whatever end. A session that can be resumed outlives it.
+    SocketLost,
+    /// Another socket, already authenticated as the same user, takes this session over from
+    /// `seen` on.
+    Resume {
+        /// The last sequence that its client has seen.
+        seen: Sequence,
+        /// The token that it authenticated with.
+        token: TokenId,
+        /// What is in the inbox.
+        missed: Vec<Notification>,
+    },
+    /// A token was revoked; closes the client if it is the one it authenticated with.
+    Revoked(TokenId),
+    /// The node is going away.
+    Drain,
+}
+
+/// What a client wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Write this text frame, after everything that waits.
+    Send(Box<str>),
+    /// Write a WebSocket ping, and opcode 3.
+    Heartbeat,
+    /// Write a close frame with this code and let the socket go.
+    Close(CloseCode),
+    /// Find this out; until the answer is in, feed no further text to the client.
+    Ask(Ask),
+    /// The guild connection begins: from here on events of `guild` are the client's.
+    Subscribe(GuildId),
+    /// It ends. The hub is told.
+    Unsubscribe(GuildId),
+    /// Tell the hub that the client's socket is gone, or back; for application sessions.
+    Attached(bool),
+    /// The client is finished: forget it. Comes last.
+    Drop,
+}
+
+/// A question that only the world outside can answer. One at a time a client.
+#[derive(Debug)]
+pub enum Ask {
+    /// Is this token good for this user?
+    Authenticate {
+        /// The token; none for basic access.
+        token: Option<Secret>,
+        /// The user that the client says it is.
+        user: Option<UserId>,
+        /// The session to go on with, looked for once the token proved good.
+        resume: Option<ResumeFrom>,
+    },
+    /// Is the token good for the guild? If so, connect there.
+    ConnectGuild {
+        /// Of kind gatewayGuild.
+        token: Secret,
+        /// The guild.
+        guild: GuildId,
+        /// The authenticated user, if there is one.
+        user: Option<UserId>,
+    },
+    /// These were seen.
+    Acknowledge {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        ids: Vec<NotificationId>,
+    },
+    /// Everything about applications; answered with the whole answer.
+    Application {
+        /// Who.
+        user: UserId,
+        /// The token that the connection authenticated with.
+        token: TokenId,
+        /// What.
+        command: ApplicationCommand,
+    },
+    /// Not a question: the client has shown itself alive after these were told in opcode 2.
+    /// No answer comes, and text goes on.
+    Delivered {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        ids: Vec<NotificationId>,
+    },
+}
+
+/// The answer to an [`Ask`].
+#[derive(Debug)]
+pub enum Answer {
+    /// Basic access.
+    Basic,
+    /// Full access: a new session with this name.
+    Full {
+        /// Who.
+        user: UserId,
+        /// The token that proved it.
+        token: TokenId,
+        /// The new session's name, drawn at random.
+        session: SessionId,
+        /// What is in the inbox.
+        missed: Vec<Notification>,
+    },
+    /// The token is not good; why is in the log.
+    NotAuthentic,
+    /// The store does not answer: closed with 4000, which invites a reconnect.
+    Failed,
+    /// The client is on the guild.
+    Connected {
+        /// The guild.
+        guild: GuildId,
+        /// `guild` of the answer: an encoded [`guildgate_wire::GuildView`].
+        guild_json: std::sync::Arc<serde_json::value::RawValue>,
+        /// `user` of the answer.
+        user: Option<UserView>,
+    },
+    /// The command was carried out; `data` of the answer.
+    Done(Box<serde_json::value::RawValue>),
+    /// The command was refused.
+    Refused(Refusal),
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The code.
+    pub code: ErrorCode,
+    /// What was attempted, what went wrong, what to do next.
+    pub message: Box<str>,
+    /// More fields of `error`: the newest document, the pointers at fault.
+    pub details: Option<Box<serde_json::Map<String, serde_json::Value>>>,
+}
+
+impl Refusal {
+    /// A refusal without details.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<Box<str>>) -> Refusal {
+        Refusal {
+            code,
+            message: message.into(),
+            details: None,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Events, encoded once for all their receivers.
+
+use std::sync::Arc;
+
+use guildgate_model::{GuildId, Permissions, UserId};
+use serde::Serialize;
+
+use crate::{Sequence, UserView};
+
+macro_rules! event_names {
+    ($($(#[$doc:meta])* $variant:ident => $name:literal),+ $(,)?) => {
+        /// An event's name: `ev` and `t`.
+        ///
+        /// Source: wire protocol, "Events".
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum EventName {
+            $($(#[$doc])* $variant),+
+        }
+
+        impl EventName {
+            /// Every name, in the order of the protocol's table.
+            pub const ALL: &'static [EventName] = &[$(EventName::$variant),+];
+
+            /// The name on the wire.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(EventName::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+event_names! {
+    /// A member joined or left.
+    GuildMemberCountChange => "GUILD_MEMBER_COUNT_CHANGE",
+    /// The user's own permissions changed.
+    GuildPrivilegeUpdate => "GUILD_PRIVILEGE_UPDATE",
+    /// A shown field changed.
+    GuildUpdate => "GUILD_UPDATE",
+    /// A fresh snapshot after a gap.
+    GuildResync => "GUILD_RESYNC",
+    /// An outage, or the bot was removed.
+    GuildUnavailable => "GUILD_UNAVAILABLE",
+    /// An application session's heartbeat.
+    ApplicationSessionHbP => "APPLICATION_SESSION_HB_P",
+    /// An application session wants fresh tokens.
+    ApplicationSessionReauth => "APPLICATION_SESSION_REAUTH",
+    /// Somebody else's patch.
+    ApplicationSessionPatch => "APPLICATION_SESSION_PATCH",
+    /// Somebody joined the session.
+    ApplicationSessionJoin => "APPLICATION_SESSION_JOIN",
+    /// Somebody left the session.
+    ApplicationSessionLeave => "APPLICATION_SESSION_LEAVE",
+    /// The session is over.
+    ApplicationSessionEnd => "APPLICATION_SESSION_END",
+    /// An application of the user's was reviewed.
+    ApplicationReviwed => "APPLICATION_REVIWED",
+    /// Somebody applied.
+    ApplicationSubmitted => "APPLICATION_SUBMITTED",
+}
+
+/// How an event travels when its receiver is slow.
+///
+/// Source: wire protocol, "Events", the two lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Never dropped; past the bound the client is too slow.
+    Certain,
+    /// A member count, replaced by a newer one of the same guild while it waits.
+    Count(GuildId),
+    /// A guild snapshot, replaced by a newer one of the same guild while it waits.
+    Snapshot(GuildId),
+}
+
+impl Lane {
+    /// Whether a waiting event of this lane gives way to a newer one of `newer`.
+    #[must_use]
+    pub fn gives_way_to(self, newer: Lane) -> bool {
+        match self {
+            Lane::Certain => false,
+            Lane::Count(_) | Lane::Snapshot(_) => self == newer,
+        }
+    }
+}
+
+/// One event, encoded: shared by reference between all who get it.
+///
+/// The text lacks only what differs between receivers, which comes last: the sequence of a
+/// resumable session, and the closing brace.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EventFrame {
+    lane: Lane,
+    open_text: Box<str>,
+}
+
+impl EventFrame {
+    /// Encodes an event; `data` becomes its `d`.
+    ///
+    /// # Panics
+    /// If `data` cannot be written as JSON, which a type of this crate always can.
+    #[must_use]
+    pub fn new(name: EventName, lane: Lane, data: &impl Serialize) -> Arc<EventFrame> {
+        let name = name.name();
+        let mut text = format!(r#"{{"op":5,"t":"{name}","ev":"{name}","d":"#).into_bytes();
+        serde_json::to_writer(&mut text, data).expect("an event's data is plain JSON");
+        let open_text = String::from_utf8(text)
+            .expect("JSON is UTF-8")
+            .into_boxed_str();
+        Arc::new(EventFrame { lane, open_text })
+    }
+
+    /// GUILD_MEMBER_COUNT_CHANGE.
+    #[must_use]
+    pub fn count(guild: GuildId, member_count: u64) -> Arc<EventFrame> {
+        #[derive(Serialize)]
+        struct Data {
+            guild_id: GuildId,
+            member_count: u64,
+        }
+        let data = Data {
+            guild_id: guild,
+            member_count,
+        };
+        EventFrame::new(EventName::GuildMemberCountChange, Lane::Count(guild), &data)
+    }
+
+    /// GUILD_PRIVILEGE_UPDATE.
+    #[must_use]
+    pub fn privilege(
+        guild: GuildId,
+        user: UserId,
+        tag: &str,
+        permissions: Permissions,
+    ) -> Arc<EventFrame> {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            guild_id: GuildId,
+            id: UserId,
+            tag: &'a str,
+            #[serde(rename = "self")]
+            own: bool,
+            permissions: Permissions,
+        }
+        let data = Data {
+            guild_id: guild,
+            id: user,
+            tag,
+            own: true,
+            permissions,
+        };
+        EventFrame::new(EventName::GuildPrivilegeUpdate, Lane::Certain, &data)
+    }
+
+    /// GUILD_UPDATE; `guild_json` is an encoded [`crate::GuildView`].
+    #[must_use]
+    pub fn guild_update(
+        guild: GuildId,
+        guild_json: &serde_json::value::RawValue,
+    ) -> Arc<EventFrame> {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            guild_id: GuildId,
+            guild: &'a serde_json::value::RawValue,
+        }
+        let data = Data {
+            guild_id: guild,
+            guild: guild_json,
+        };
+        EventFrame::new(EventName::GuildUpdate, Lane::Snapshot(guild), &data)
+    }
+
+    /// GUILD_RESYNC; it carries the receiver's own `user`, so it is certain, not replaced.
+    #[must_use]
+    pub fn guild_resync(
+        guild: GuildId,
+        guild_json: &serde_json::value::RawValue,
+        user: Option<&UserView>,
+    ) -> Arc<EventFrame> {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            guild_id: GuildId,
+            guild: &'a serde_json::value::RawValue,
+            user: Option<&'a UserView>,
+        }
+        let data = Data {
+            guild_id: guild,
+            guild: guild_json,
+            user,
+        };
+        EventFrame::new(EventName::GuildResync, Lane::Certain, &data)
+    }
+
+    /// GUILD_UNAVAILABLE; `left` is whether the bot was removed.
+    #[must_use]
+    pub fn guild_unavailable(guild: GuildId, left: bool) -> Arc<EventFrame> {
+        #[derive(Serialize)]
+        struct Data {
+            guild_id: GuildId,
+            left: bool,
+        }
+        let data = Data {
+            guild_id: guild,
+            left,
+        };
+        EventFrame::new(EventName::GuildUnavailable, Lane::Certain, &data)
+    }
+
+    /// How it travels.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// Length of [`EventFrame::write_to`]'s text at most, bytes.
+    #[must_use]
+    pub fn len_max(&self) -> usize {
+        self.open_text.len() + SEQUENCE_BYTES_MAX
+    }
+
+    /// What all receivers share: the frame's text without sequence and closing brace.
+    #[must_use]
+    pub fn open_text(&self) -> &str {
+        &self.open_text
+    }
+
+    /// Appends the whole frame's text, with the receiver's own sequence if it has one.
+    pub fn write_to(&self, sequence: Option<Sequence>, text: &mut Vec<u8>) {
+        text.extend_from_slice(self.open_text.as_bytes());
+        write_tail(sequence, text);
+    }
+}
+
+/// Appends what differs between receivers: `,"s":N` if there is a sequence, and `}`.
+fn write_tail(sequence: Option<Sequence>, text: &mut Vec<u8>) {
+    if let Some(Sequence(number)) = sequence {
+        text.extend_from_slice(b",\"s\":");
+        let mut digits = [0; 20];
+        let mut start = digits.len();
+        let mut rest = number;
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        text.extend_from_slice(&digits[start..]);
+    }
+    text.push(b'}');
+}
+
+/// `,"s":`, twenty digits and `}`.
+const SEQUENCE_BYTES_MAX: usize = 5 + 20 + 1;

@@ -1,0 +1,53 @@
+//! The protocol's bounds, in one table.
+
+use std::time::Duration;
+
+/// What a connection may do and for how long. The default is the protocol's.
+///
+/// Source: wire protocol, "Close codes", "Heartbeat", "Resume".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest client frame outside an application session, bytes.
+    pub frame_bytes_max: usize,
+    /// Largest client frame inside one, bytes.
+    pub session_frame_bytes_max: usize,
+    /// Most client frames in [`Limits::frames_window`] outside an application session.
+    pub frames_max: u32,
+    /// Most client frames in [`Limits::frames_window`] inside one.
+    pub session_frames_max: u32,
+    /// The window that frames are counted in.
+    pub frames_window: Duration,
+    /// How long a client may take to authenticate.
+    pub authenticate_within: Duration,
+    /// Between two heartbeats.
+    pub heartbeat_interval: Duration,
+    /// How long a session outlives its connection.
+    pub resume_window: Duration,
+    /// Most events kept for a resume.
+    pub resume_events_max: usize,
+    /// Most frames that wait for a socket, before the client is too slow.
+    pub queue_frames_max: usize,
+    /// Most bytes that wait for a socket, before the client is too slow.
+    pub queue_bytes_max: usize,
+    /// Longest nonce, bytes.
+    pub nonce_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            frame_bytes_max: 4 * 1024,
+            session_frame_bytes_max: 64 * 1024,
+            frames_max: 50,
+            session_frames_max: 200,
+            frames_window: Duration::from_secs(5),
+            authenticate_within: Duration::from_secs(20),
+            heartbeat_interval: Duration::from_secs(45),
+            resume_window: Duration::from_secs(120),
+            resume_events_max: 256,
+            queue_frames_max: 256,
+            queue_bytes_max: 256 * 1024,
+            nonce_bytes_max: 64,
+        }
+    }
+}
