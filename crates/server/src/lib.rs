@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The drivers of a node: sockets, threads, clocks, the database, HTTP. They decide nothing;
+//! what a frame, an event or a deadline means is decided in the pure crates.
+
+pub mod edge;
