@@ -9,6 +9,7 @@ mod id;
 mod member;
 mod notification;
 mod permissions;
+mod revision;
 mod time;
 mod token;
 mod upstream;
@@ -20,6 +21,7 @@ pub use id::{
 pub use member::{Member, MemberData, tag};
 pub use notification::{Decision, Notification, UnknownDecision};
 pub use permissions::{ParsePermissionsError, Permissions, PermissionsOf};
+pub use revision::Revision;
 pub use time::{Mono, Now, UnixMs};
 pub use token::{Secret, TokenHash, TokenKind, TokenRecord, UnknownTokenKind};
 pub use upstream::UpstreamEvent;
