@@ -2,4 +2,4 @@
 
 mod ports;
 
-pub use ports::{Audience, Input, MemberEvents, Output};
+pub use ports::{Arrival, Audience, Input, MemberEvents, Output};

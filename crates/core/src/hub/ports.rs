@@ -51,6 +51,13 @@ pub enum Input {
         /// Their codes.
         codes: Vec<Box<str>>,
     },
+    /// The invite that the site shows for a guild was chosen, or given up.
+    InviteSet {
+        /// Where.
+        guild: GuildId,
+        /// Its code.
+        code: Option<Box<str>>,
+    },
     /// A deadline has come; harmless if it has not.
     Deadline,
 }
@@ -111,8 +118,39 @@ pub enum Output {
         /// Whom.
         users: Vec<UserId>,
     },
-    /// The guild is new or back: fetch its invites by REST if an invite is set for it.
+    /// An invite is set for the guild, and the guild is new or back: fetch its invites by REST;
+    /// the answer comes as [`Input::Invites`].
     FetchInvites(GuildId),
+    /// The bot is no longer in the guild: every client's connection to it has ended, after
+    /// all that this list says before. The hub has forgotten them; no Disconnect is due.
+    Ended {
+        /// Where.
+        guild: GuildId,
+        /// Which edge shards had anybody on the guild: bit n is shard n.
+        edges: u64,
+    },
+    /// A guild came in; for the log and the counters.
+    Arrived {
+        /// Which.
+        guild: GuildId,
+        /// How.
+        arrival: Arrival,
+    },
+}
+
+/// What a GUILD_CREATE meant.
+///
+/// Source: Discord, "Gateway Events: Guild Create", which names three of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// READY had listed it: startup.
+    Backfill,
+    /// Nothing was known of it: the bot joined it.
+    Joined,
+    /// It was unavailable, or a new session lists it again: events may have been missed.
+    Recovered,
+    /// It was live all the time, and is said once more.
+    Repeated,
 }
 
 /// Who on a guild is addressed.
