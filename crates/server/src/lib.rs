@@ -1,4 +1,8 @@
 //! The drivers of a node: sockets, threads, clocks, the database, HTTP. They decide nothing;
 //! what a frame, an event or a deadline means is decided in the pure crates.
 
+pub mod clock;
+pub mod config;
+#[cfg(test)]
+mod docs;
 pub mod edge;
