@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Discord's gateway: its opcodes, payloads, intents and close codes, and the machine that
+//! keeps one shard's session alive.
+//!
+//! Pure: no async, no clock, no randomness, no I/O. Frames and time go in, frames and events
+//! come out; a driver owns the socket. Of Discord's events only what the rest of the project
+//! needs is decoded.
+
+mod close;
+mod decode;
+mod envelope;
+mod inflate;
+mod intents;
+mod json;
+mod opcode;
+pub mod payload;
+mod rng;
+mod timestamp;
+
+pub use close::{CloseCode, Refusal, Remedy};
+pub use decode::{DecodeError, Dispatch, MembersChunk, Ready, decode};
+pub use envelope::{Envelope, EnvelopeError};
+pub use inflate::{Compression, INFLATED_BYTES_MAX, InflateError, Inflater};
+pub use intents::{IntentInfo, Intents, Privilege};
+pub use json::Malformed;
+pub use opcode::{Direction, Opcode};
+pub use payload::ChannelId;
+pub use rng::Rng;
+pub use timestamp::parse_timestamp;

@@ -1,0 +1,173 @@
+//! What a payload from Discord is, found without reading its data.
+
+use crate::{
+    Opcode,
+    json::{Cursor, Malformed},
+};
+
+/// `op`, `s` and `t` of a payload, and where its `d` begins.
+///
+/// Discord writes `d` last, so that the prefix says it all; a server that writes it earlier,
+/// or leaves keys out, costs a skip over `d`.
+#[derive(Debug, Clone)]
+pub struct Envelope<'a> {
+    /// What it is.
+    pub op: Opcode,
+    /// Its place in the session; `null`, missing and unusable ones are none.
+    pub seq: Option<u64>,
+    /// The event's name.
+    pub name: Option<&'a str>,
+    bytes: &'a [u8],
+    data_at: Option<usize>,
+}
+
+/// A payload that cannot be told apart from noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not a JSON object, or half of one.
+    #[error("a payload cannot be read")]
+    Malformed(#[from] Malformed),
+    /// An object with neither `op` nor `t`.
+    #[error("a payload has neither `op` nor `t`")]
+    Unnamed,
+}
+
+impl<'a> Envelope<'a> {
+    /// Looks at the payload's prefix; the bytes need not be valid UTF-8 past it.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`]; a payload whose end is missing counts as malformed.
+    ///
+    /// Source: Discord, "Gateway Event Payload Structure".
+    pub fn peek(bytes: &'a [u8]) -> Result<Envelope<'a>, EnvelopeError> {
+        // `d` is not parsed, so a text that was cut short would go unnoticed.
+        if bytes.trim_ascii_end().last() != Some(&b'}') {
+            return Err(Malformed { at: bytes.len() }.into());
+        }
+        let mut cursor = Cursor::new(bytes);
+        let mut op = None;
+        let mut seq = None;
+        let mut name = None;
+        let mut data_at = None;
+        if !cursor.enter(b'{')? {
+            return Err(Malformed { at: 0 }.into());
+        }
+        while let Some(key) = cursor.next_key()? {
+            match key {
+                b"op" => op = cursor.number()?,
+                b"s" => seq = Some(cursor.number()?),
+                b"t" => name = Some(text(&mut cursor, bytes)?),
+                b"d" => {
+                    data_at = Some(cursor.position());
+                    let told = match op {
+                        Some(0) => seq.is_some() && name.is_some(),
+                        Some(_) => true,
+                        None => false,
+                    };
+                    if told {
+                        break;
+                    }
+                    cursor.skip()?;
+                }
+                _ => cursor.skip()?,
+            }
+        }
+        let name = name.flatten();
+        let op = match op {
+            Some(number) => Opcode::from_number(u8::try_from(number).unwrap_or(u8::MAX)),
+            None if name.is_some() => Opcode::Dispatch,
+            None => return Err(EnvelopeError::Unnamed),
+        };
+        Ok(Envelope {
+            op,
+            seq: seq.flatten(),
+            name,
+            bytes,
+            data_at,
+        })
+    }
+
+    /// In front of `d`; of a null where it is missing.
+    pub(crate) fn data(&self) -> Cursor<'a> {
+        match self.data_at {
+            Some(at) => Cursor::at(self.bytes, at),
+            None => Cursor::new(b"null"),
+        }
+    }
+}
+
+/// An event's name: a string without escapes. Anything else is no name.
+fn text<'a>(cursor: &mut Cursor<'a>, bytes: &'a [u8]) -> Result<Option<&'a str>, Malformed> {
+    let start = cursor.position();
+    cursor.skip()?;
+    Ok(bytes
+        .get(start + 1..cursor.position().saturating_sub(1))
+        .filter(|_| bytes[start] == b'"')
+        .and_then(|name| std::str::from_utf8(name).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, op: u8, seq: Option<u64>, name: Option<&str>, data: &str) {
+        let seen = Envelope::peek(text.as_bytes()).expect(text);
+        assert_eq!(
+            (seen.op.number(), seen.seq, seen.name),
+            (op, seq, name),
+            "{text}"
+        );
+        let mut cursor = seen.data();
+        let start = cursor.position();
+        cursor.skip().expect("a value");
+        let seen = seen.data_at.map_or("", |_| &text[start..cursor.position()]);
+        assert_eq!(seen, data, "{text}");
+    }
+
+    #[test]
+    fn keys_are_found_in_any_order_or_left_out() {
+        check(
+            r#"{"t":"X","s":2,"op":0,"d":{"op":9}}"#,
+            0,
+            Some(2),
+            Some("X"),
+            r#"{"op":9}"#,
+        );
+        check(
+            r#"{"op":0,"d":{"t":"no"},"t":"X","s":0}"#,
+            0,
+            Some(0),
+            Some("X"),
+            r#"{"t":"no"}"#,
+        );
+        check(r#"{"d":[1,2],"op":0,"t":"X"}"#, 0, None, Some("X"), "[1,2]");
+        check(r#"{"t":"X","d":{}}"#, 0, None, Some("X"), "{}");
+        check(r#"{"op":11}"#, 11, None, None, "");
+        check(r#" {"op" : 7 , "d" : null } "#, 7, None, None, "null");
+        check(
+            r#"{"t":null,"s":null,"op":9,"d":false}"#,
+            9,
+            None,
+            None,
+            "false",
+        );
+        check(r#"{"op":"10","s":"5","d":{}}"#, 10, Some(5), None, "{}");
+        check(r#"{"op":4711,"s":-1,"d":1}"#, 255, None, None, "1");
+    }
+
+    #[test]
+    fn noise_is_refused() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "null",
+            "{}",
+            r#"{"s":1}"#,
+            r#"{"op":0,"t":"X","s":1,"d":{"a":"#,
+            "}",
+        ] {
+            assert!(Envelope::peek(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}
