@@ -1,1 +1,8 @@
-//! Placeholder.
+//! A load generator that speaks the clients' protocol, and what it measures with.
+//!
+//! It knows a server by its public face alone: the WebSocket, the HTTP API, /proc. Where it
+//! drives events it does so through the simulator's REST.
+
+pub mod engine;
+pub mod process;
+pub mod report;
