@@ -175,7 +175,7 @@ impl Engine {
 
     /// How many connections there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn open(&self) -> usize {
         self.links.len()
     }
 
