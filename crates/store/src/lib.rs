@@ -15,11 +15,15 @@
 mod audit;
 mod discord;
 mod documents;
+mod engine;
 mod error;
 mod feed;
 mod inbox;
+mod ops;
 mod outbox;
 mod page;
+mod sql;
+mod sqlite;
 mod store;
 mod submissions;
 mod tokens;
@@ -37,6 +41,7 @@ pub use feed::{Change, ChangeKind, Cursor, Feed};
 pub use inbox::{INBOX_MAX, Inbox, NewNotification};
 pub use outbox::{Attempt, Outbox, OutboxItem, OutboxState, Settlement, Task, Topic};
 pub use page::{Listed, PAGE_MAX, Page};
+pub use sqlite::SqliteStore;
 pub use store::Store;
 pub use submissions::{
     NewSubmission, Review, ReviewRefusal, Reviewed, Submission, SubmissionFilter, SubmissionStatus,

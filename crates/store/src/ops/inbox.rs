@@ -1,0 +1,155 @@
+//! Inboxes, over SQL.
+
+use async_trait::async_trait;
+use guildgate_model::{
+    ApplicationId, Decision, GuildId, Notification, NotificationId, UnixMs, UserId,
+};
+
+use super::{feed, one};
+use crate::{
+    ChangeKind, INBOX_MAX, Inbox, NewNotification, StoreError,
+    engine::{Engine, SqlStore},
+    sql::{Row, Sql, params},
+};
+
+#[async_trait]
+impl<E: Engine> Inbox for SqlStore<E> {
+    async fn add_notification(
+        &self,
+        new: NewNotification,
+        now: UnixMs,
+    ) -> Result<Notification, StoreError> {
+        self.engine
+            .write("adding a notification", move |sql| {
+                let notification = insert(sql, &new, now)?;
+                announce(sql, new.user, &notification, now)?;
+                Ok(notification)
+            })
+            .await
+    }
+
+    async fn pending_notifications(&self, user: UserId) -> Result<Vec<Notification>, StoreError> {
+        self.engine
+            .read("reading an inbox", move |sql| {
+                sql.query(
+                    "SELECT id, decision, guild, application, note, at FROM notifications
+                    WHERE user_id = $1 ORDER BY id LIMIT $2",
+                    params![user, INBOX_MAX],
+                )?
+                .iter()
+                .map(read_notification)
+                .collect()
+            })
+            .await
+    }
+
+    async fn mark_delivered(
+        &self,
+        user: UserId,
+        ids: &[NotificationId],
+    ) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let ids = ids.to_vec();
+        self.engine
+            .write("marking notifications as delivered", move |sql| {
+                let acknowledges = sql.query(
+                    "SELECT 1 FROM acknowledgers WHERE user_id = $1",
+                    params![user],
+                )?;
+                if acknowledges.is_empty() {
+                    remove(sql, user, &ids)
+                } else {
+                    Ok(0)
+                }
+            })
+            .await
+    }
+
+    async fn acknowledge(&self, user: UserId, ids: &[NotificationId]) -> Result<u64, StoreError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let ids = ids.to_vec();
+        self.engine
+            .write("acknowledging notifications", move |sql| {
+                sql.execute(
+                    "INSERT INTO acknowledgers (user_id) VALUES ($1) ON CONFLICT DO NOTHING",
+                    params![user],
+                )?;
+                remove(sql, user, &ids)
+            })
+            .await
+    }
+}
+
+/// Puts a notification into the inbox. [`announce`] it last, since that takes the feed's turn.
+pub(super) fn insert(
+    sql: &mut dyn Sql,
+    new: &NewNotification,
+    now: UnixMs,
+) -> Result<Notification, StoreError> {
+    let rows = sql.query(
+        "INSERT INTO notifications (user_id, decision, guild, application, note, at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        RETURNING id, decision, guild, application, note, at",
+        params![
+            new.user,
+            u32::from(u8::from(new.decision)),
+            new.guild,
+            new.application,
+            new.note.as_deref(),
+            now
+        ],
+    )?;
+    sql.execute(
+        "DELETE FROM notifications WHERE user_id = $1 AND id <=
+          (SELECT id FROM notifications WHERE user_id = $1
+           ORDER BY id DESC LIMIT 1 OFFSET $2)",
+        params![new.user, INBOX_MAX],
+    )?;
+    read_notification(one(&rows)?)
+}
+
+/// Says in the feed that a notification was added.
+pub(super) fn announce(
+    sql: &mut dyn Sql,
+    user: UserId,
+    notification: &Notification,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let change = ChangeKind::NotificationAdded {
+        user,
+        notification: notification.clone(),
+    };
+    feed::append(sql, &change, now)
+}
+
+fn remove(sql: &mut dyn Sql, user: UserId, ids: &[NotificationId]) -> Result<u64, StoreError> {
+    let mut removed = 0;
+    for &id in ids {
+        removed += sql.execute(
+            "DELETE FROM notifications WHERE id = $1 AND user_id = $2",
+            params![id, user],
+        )?;
+    }
+    Ok(removed)
+}
+
+fn read_notification(row: &Row) -> Result<Notification, StoreError> {
+    let decision = row.int(1)?;
+    Ok(Notification {
+        id: NotificationId(row.id(0)?),
+        decision: u8::try_from(decision)
+            .ok()
+            .and_then(|number| Decision::try_from(number).ok())
+            .ok_or_else(|| StoreError::Corrupt {
+                what: format!("decision {decision}"),
+            })?,
+        guild: GuildId(row.id(2)?),
+        application: row.id_opt(3)?.map(ApplicationId),
+        note: row.text_opt(4)?.map(Into::into),
+        at: row.time(5)?,
+    })
+}

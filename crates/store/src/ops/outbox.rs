@@ -1,0 +1,314 @@
+//! Tasks to be done elsewhere, over SQL.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use guildgate_model::{ApplicationId, GuildId, RoleId, UnixMs, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::{bounds, listed, one};
+use crate::{
+    Attempt, Listed, Outbox, OutboxItem, OutboxState, PAGE_MAX, Page, Settlement, StoreError, Task,
+    Topic,
+    engine::{Engine, SqlStore},
+    sql::{Row, Sql, Turn, params, parse_json},
+};
+
+/// The columns of an [`OutboxItem`], in the order in which [`read_item`] takes them.
+macro_rules! columns {
+    () => {
+        "id, guild, task, state, attempts, next_at, error, created_at"
+    };
+}
+
+#[async_trait]
+impl<E: Engine> Outbox for SqlStore<E> {
+    async fn enqueue(&self, task: Task, now: UnixMs) -> Result<u64, StoreError> {
+        self.engine
+            .write("queueing a task", move |sql| insert(sql, &task, now))
+            .await
+    }
+
+    async fn take_due(
+        &self,
+        topic: Topic,
+        limit: u32,
+        lease: Duration,
+        now: UnixMs,
+    ) -> Result<Vec<OutboxItem>, StoreError> {
+        let due = move |sql: &mut dyn Sql| {
+            sql.query(
+                "SELECT id FROM outbox WHERE state = 'pending' AND topic = $1 AND next_at <= $2
+                ORDER BY next_at, id LIMIT $3",
+                params![topic_name(topic), now, limit.min(PAGE_MAX)],
+            )
+        };
+        // Workers ask every moment and mostly for nothing, which a reader can tell them.
+        let any = self.engine.read("looking for due tasks", due).await?;
+        if any.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.engine
+            .write("taking due tasks", move |sql| {
+                sql.await_turn(Turn::Outbox)?;
+                let mut taken = Vec::new();
+                for row in due(sql)? {
+                    let rows = sql.query(
+                        concat!(
+                            "UPDATE outbox SET attempts = attempts + 1, next_at = $2
+                            WHERE id = $1 RETURNING ",
+                            columns!()
+                        ),
+                        params![row.int(0)?, now + lease],
+                    )?;
+                    taken.push(read_item(one(&rows)?)?);
+                }
+                Ok(taken)
+            })
+            .await
+    }
+
+    async fn settle(&self, attempt: Attempt, settlement: Settlement) -> Result<bool, StoreError> {
+        self.engine
+            .write("settling a task", move |sql| {
+                let (state, at, error) = match &settlement {
+                    Settlement::Done => (OutboxState::Done, None, None),
+                    Settlement::RetryAt { at, error } => {
+                        (OutboxState::Pending, Some(*at), Some(&**error))
+                    }
+                    Settlement::Failed { error } => (OutboxState::Failed, None, Some(&**error)),
+                };
+                let changed = sql.execute(
+                    "UPDATE outbox SET state = $3, next_at = COALESCE($4, next_at), error = $5
+                    WHERE id = $1 AND attempts = $2 AND state = 'pending'",
+                    params![attempt.item, attempt.number, state_name(state), at, error],
+                )?;
+                Ok(changed == 1)
+            })
+            .await
+    }
+
+    async fn retry(&self, guild: GuildId, id: u64, now: UnixMs) -> Result<bool, StoreError> {
+        self.engine
+            .write("retrying a task", move |sql| {
+                let changed = sql.execute(
+                    "UPDATE outbox SET state = 'pending', next_at = $3
+                    WHERE id = $1 AND guild = $2 AND state = 'failed'",
+                    params![id, guild, now],
+                )?;
+                Ok(changed == 1)
+            })
+            .await
+    }
+
+    async fn list_outbox(
+        &self,
+        guild: GuildId,
+        topic: Topic,
+        state: Option<OutboxState>,
+        page: Page,
+    ) -> Result<Listed<OutboxItem>, StoreError> {
+        self.engine
+            .read("listing tasks", move |sql| {
+                let (before, limit) = bounds(page);
+                let rows = sql.query(
+                    concat!(
+                        "SELECT ",
+                        columns!(),
+                        " FROM outbox WHERE guild = $1 AND topic = $2
+                          AND (CAST($3 AS TEXT) IS NULL OR state = $3) AND id < $4
+                        ORDER BY id DESC LIMIT $5"
+                    ),
+                    params![
+                        guild,
+                        topic_name(topic),
+                        state.map(state_name),
+                        before,
+                        limit
+                    ],
+                )?;
+                listed(&rows, page, read_item, |item| item.id)
+            })
+            .await
+    }
+
+    async fn purge_outbox(&self, before: UnixMs) -> Result<u64, StoreError> {
+        self.engine
+            .write("purging done tasks", move |sql| {
+                sql.execute(
+                    "DELETE FROM outbox WHERE state = 'done' AND created_at < $1",
+                    params![before],
+                )
+            })
+            .await
+    }
+}
+
+/// Queues a task, once an event and endpoint.
+pub(super) fn insert(sql: &mut dyn Sql, task: &Task, now: UnixMs) -> Result<u64, StoreError> {
+    let (guild, event, endpoint) = match task {
+        Task::GrantRole { guild, .. } => (*guild, None, None),
+        Task::Webhook {
+            guild,
+            endpoint,
+            event,
+            ..
+        } => (*guild, Some(&**event), Some(&**endpoint)),
+    };
+    let body = serde_json::to_value(Stored::from(task)).map_err(|error| StoreError::Corrupt {
+        what: format!("a task that is no JSON: {error}"),
+    })?;
+    let rows = sql.query(
+        "INSERT INTO outbox
+          (topic, guild, event, endpoint, task, state, attempts, next_at, created_at)
+        VALUES ($1, $2, $3, $4, $5, 'pending', 0, $6, $6)
+        ON CONFLICT (event, endpoint) DO NOTHING RETURNING id",
+        params![topic_name(task.topic()), guild, event, endpoint, &body, now],
+    )?;
+    if let Some(row) = rows.first() {
+        return row.id(0);
+    }
+    let rows = sql.query(
+        "SELECT id FROM outbox WHERE event = $1 AND endpoint = $2",
+        params![event, endpoint],
+    )?;
+    one(&rows)?.id(0)
+}
+
+/// The task with a submission's id where the caller could not know it yet: `$id`.
+pub(super) fn with_id(task: &Task, id: ApplicationId) -> Task {
+    match task {
+        Task::GrantRole { .. } => task.clone(),
+        Task::Webhook {
+            guild,
+            endpoint,
+            event,
+            body,
+        } => Task::Webhook {
+            guild: *guild,
+            endpoint: endpoint.clone(),
+            event: event.replace("$id", &id.to_string()).into(),
+            body: fill(body, id),
+        },
+    }
+}
+
+fn fill(json: &Json, id: ApplicationId) -> Json {
+    match json {
+        Json::String(text) if text == "$id" => Json::String(id.to_string()),
+        Json::Array(items) => items.iter().map(|item| fill(item, id)).collect(),
+        Json::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.clone(), fill(value, id)))
+            .collect(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => json.clone(),
+    }
+}
+
+fn topic_name(topic: Topic) -> &'static str {
+    match topic {
+        Topic::GrantRole => "grant_role",
+        Topic::Webhook => "webhook",
+    }
+}
+
+fn state_name(state: OutboxState) -> &'static str {
+    match state {
+        OutboxState::Pending => "pending",
+        OutboxState::Done => "done",
+        OutboxState::Failed => "failed",
+    }
+}
+
+fn read_item(row: &Row) -> Result<OutboxItem, StoreError> {
+    let stored: Stored = parse_json(row.text(2)?)?;
+    Ok(OutboxItem {
+        id: row.id(0)?,
+        task: stored.into_task(GuildId(row.id(1)?)),
+        state: match row.text(3)? {
+            "pending" => OutboxState::Pending,
+            "done" => OutboxState::Done,
+            "failed" => OutboxState::Failed,
+            other => {
+                return Err(StoreError::Corrupt {
+                    what: format!("task state {other:?}"),
+                });
+            }
+        },
+        attempts: row.count(4)?,
+        next_at: row.time(5)?,
+        error: row.text_opt(6)?.map(Into::into),
+        created_at: row.time(7)?,
+    })
+}
+
+/// A task as it is kept, without its guild, which has its own column.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+enum Stored {
+    GrantRole {
+        user: UserId,
+        role: RoleId,
+        application: ApplicationId,
+    },
+    Webhook {
+        endpoint: Box<str>,
+        event: Box<str>,
+        body: Json,
+    },
+}
+
+impl From<&Task> for Stored {
+    fn from(task: &Task) -> Stored {
+        match task {
+            Task::GrantRole {
+                guild: _,
+                user,
+                role,
+                application,
+            } => Stored::GrantRole {
+                user: *user,
+                role: *role,
+                application: *application,
+            },
+            Task::Webhook {
+                guild: _,
+                endpoint,
+                event,
+                body,
+            } => Stored::Webhook {
+                endpoint: endpoint.clone(),
+                event: event.clone(),
+                body: body.clone(),
+            },
+        }
+    }
+}
+
+impl Stored {
+    fn into_task(self, guild: GuildId) -> Task {
+        match self {
+            Stored::GrantRole {
+                user,
+                role,
+                application,
+            } => Task::GrantRole {
+                guild,
+                user,
+                role,
+                application,
+            },
+            Stored::Webhook {
+                endpoint,
+                event,
+                body,
+            } => Task::Webhook {
+                guild,
+                endpoint,
+                event,
+                body,
+            },
+        }
+    }
+}

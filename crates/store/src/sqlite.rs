@@ -1,0 +1,142 @@
+//! SQLite: one file, one writer thread that groups its commits, a few readers.
+
+mod migrate;
+mod readers;
+mod session;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use self::{readers::Readers, writer::Writer};
+use crate::{
+    StoreError,
+    engine::{Engine, SqlStore},
+    sql::Sql,
+};
+
+/// How long to wait for another process that writes to the same file.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// How many prepared statements a connection keeps; more than there are.
+const STATEMENTS_MAX: usize = 128;
+
+/// The store in an SQLite file.
+///
+/// Other processes may use the file at the same time (the command line beside a server).
+pub type SqliteStore = SqlStore<Sqlite>;
+
+/// The SQLite engine.
+pub struct Sqlite {
+    // In this order: the connections are closed before their folder goes.
+    writer: Writer,
+    readers: Readers,
+    _folder: Option<TemporaryFolder>,
+}
+
+impl SqliteStore {
+    /// Opens the database in the file at `path`, which is made if need be, with its folder, and
+    /// brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], [`StoreError::Newer`] or [`StoreError::Migrate`].
+    pub async fn open(path: impl AsRef<Path>) -> Result<SqliteStore, StoreError> {
+        open_file(path.as_ref().to_owned(), None).await
+    }
+
+    /// Opens a new database in a folder of its own, which goes when the store is dropped. For
+    /// tests: it is a real file, so everything is as in service.
+    ///
+    /// # Errors
+    /// As for [`SqliteStore::open`].
+    pub async fn open_temporary() -> Result<SqliteStore, StoreError> {
+        let folder = TemporaryFolder(std::env::temp_dir().join(format!(
+            "guildgate-store-{}-{:016x}",
+            std::process::id(),
+            rand::random::<u64>()
+        )));
+        let path = folder.0.join("guildgate.db");
+        open_file(path, Some(folder)).await
+    }
+}
+
+async fn open_file(
+    path: PathBuf,
+    folder: Option<TemporaryFolder>,
+) -> Result<SqliteStore, StoreError> {
+    let opened = tokio::task::spawn_blocking(move || {
+        let refused = |source: crate::Cause| StoreError::Open {
+            what: format!("file {}", path.display()),
+            hint: "check that its folder exists and may be written to",
+            source,
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| refused(error.into()))?;
+        }
+        migrate::migrate(&path)?;
+        let connect = || connect(&path).map_err(|error| refused(error.into()));
+        Ok(Sqlite {
+            writer: Writer::start(connect()?).map_err(|error| refused(error.into()))?,
+            readers: Readers::new(connect)?,
+            _folder: folder,
+        })
+    });
+    let engine = opened.await.map_err(|_| StoreError::Closed)??;
+    Ok(SqlStore::new(engine))
+}
+
+impl Engine for Sqlite {
+    async fn write<T: Send + 'static>(
+        &self,
+        attempted: &'static str,
+        operation: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(attempted, operation).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        attempted: &'static str,
+        operation: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.run(attempted, operation).await
+    }
+
+    fn feed_signal(&self) -> watch::Receiver<u64> {
+        self.writer.feed_signal()
+    }
+
+    const NAME: &'static str = "SQLite";
+    const VERSION_QUERY: &'static str = "SELECT sqlite_version()";
+
+    fn schema_known() -> i32 {
+        migrate::known()
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // FULL: the log is on the disk before a commit is answered. In WAL mode NORMAL would lose
+    // the last commits with the machine's power.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    Ok(connection)
+}
+
+/// A folder that goes when it is dropped.
+struct TemporaryFolder(PathBuf);
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        // Nobody is left to tell, and the system clears its folder for temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
