@@ -6,5 +6,6 @@
 pub mod client;
 pub mod hub;
 mod id;
+pub mod rebase;
 
 pub use id::ClientId;
