@@ -1,9 +1,198 @@
 //! The clients' side of a node: sockets, frames, and who they belong to.
+//!
+//! N plain threads, the shards, each with its own poll loop, slab of clients, timer wheel and
+//! inbox. A socket is handed over after its HTTP upgrade and stays with its shard until it ends,
+//! or until a resume moves it to the shard where its session lives. Nothing is locked on the
+//! way of a frame, and a socket that waits owns no buffer, no channel and no timer.
+//!
+//! What a frame means is decided in `guildgate-core`; this moves bytes.
 
+pub mod codec;
+mod handover;
+mod inbox;
 mod ports;
+mod shard;
+mod slab;
+mod stats;
+mod transport;
+mod wheel;
 
+use std::{
+    io,
+    num::NonZeroU8,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use guildgate_wire::Limits;
+use tokio::sync::mpsc::UnboundedSender;
+
+pub use handover::{Handover, Peer};
 pub use ports::{FromEdge, ToEdge};
+pub use stats::{EdgeStats, Figure, Histogram};
+pub use transport::MemorySink;
 
-/// An upgraded socket on its way to an edge shard.
+use crate::clock::Clock;
+use inbox::Inbox;
+
+/// Most shards: guilds keep a bit for each.
+pub const SHARDS_MAX: u8 = 64;
+
+/// How the edge is laid out.
+#[derive(Debug, Clone)]
+pub struct EdgeConfig {
+    /// How many threads; more than [`SHARDS_MAX`] are not started.
+    pub shards: NonZeroU8,
+    /// What a client may do.
+    pub limits: Limits,
+    /// The smallest frame that is deflated for those clients that agreed to it, bytes.
+    pub deflate_bytes_min: usize,
+    /// How long a client may take to close its socket once it was told to.
+    pub close_within: Duration,
+}
+
+impl Default for EdgeConfig {
+    fn default() -> EdgeConfig {
+        EdgeConfig {
+            shards: NonZeroU8::MIN,
+            limits: Limits::default(),
+            deflate_bytes_min: 1024,
+            close_within: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The running shards. Cheap to clone and to share; every clone speaks to the same threads.
+#[derive(Debug, Clone)]
+pub struct Edges {
+    shards: Arc<[Shard]>,
+    next: Arc<AtomicU64>,
+}
+
+/// One shard, seen from outside.
 #[derive(Debug)]
-pub struct Handover {}
+struct Shard {
+    inbox: Inbox,
+    stats: Arc<EdgeStats>,
+}
+
+/// The shards' threads, to be waited for after [`Edges::drain`].
+#[derive(Debug)]
+#[must_use = "the threads outlive this, but nobody can wait for them then"]
+pub struct EdgeThreads(Vec<JoinHandle<()>>);
+
+impl Edges {
+    /// Starts the threads. What they have to say goes to `out`.
+    ///
+    /// # Errors
+    /// If a poll or a thread cannot be had from the system.
+    pub fn start(
+        config: &EdgeConfig,
+        out: &UnboundedSender<FromEdge>,
+        clock: Clock,
+    ) -> io::Result<(Edges, EdgeThreads)> {
+        let count = config.shards.get().min(SHARDS_MAX);
+        let mut shards = Vec::new();
+        let mut loops = Vec::new();
+        for _ in 0..count {
+            let (poll, inbox, mail) = shard::open()?;
+            let stats = Arc::new(EdgeStats::default());
+            loops.push((poll, mail, Arc::clone(&stats)));
+            shards.push(Shard { inbox, stats });
+        }
+        let edges = Edges {
+            shards: shards.into(),
+            next: Arc::default(),
+        };
+        let mut threads = Vec::new();
+        for (number, (poll, mail, stats)) in (0..).zip(loops) {
+            let machine = shard::Shard::new(shard::Parts {
+                number,
+                config: config.clone(),
+                poll,
+                mail,
+                stats,
+                edges: edges.clone(),
+                out: out.clone(),
+                clock,
+            });
+            let thread = std::thread::Builder::new()
+                .name(format!("edge-{number}"))
+                .spawn(move || machine.run())?;
+            threads.push(thread);
+        }
+        Ok((edges, EdgeThreads(threads)))
+    }
+
+    /// Gives a socket to one of the shards, in turn.
+    pub fn handover(&self, socket: Handover) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let shard = usize::try_from(turn % self.shards.len() as u64).unwrap_or(0);
+        self.shards[shard]
+            .inbox
+            .push(ToEdge::Socket(Box::new(socket)));
+        self.shards[shard].inbox.ring();
+    }
+
+    /// Sends one message to one shard. A shard that is not there has no clients to miss it.
+    pub fn send(&self, edge: u8, message: ToEdge) {
+        self.push(edge, message);
+        self.ring(edge);
+    }
+
+    /// Puts a message in a shard's inbox without waking it; [`Edges::ring`] must follow.
+    /// Several pushed before one ring are written together.
+    pub fn push(&self, edge: u8, message: ToEdge) {
+        if let Some(shard) = self.shards.get(usize::from(edge)) {
+            shard.inbox.push(message);
+        }
+    }
+
+    /// Wakes a shard for what was pushed.
+    pub fn ring(&self, edge: u8) {
+        if let Some(shard) = self.shards.get(usize::from(edge)) {
+            shard.inbox.ring();
+        }
+    }
+
+    /// Sends a message made by `message` to every shard.
+    pub fn send_all(&self, message: impl Fn() -> ToEdge) {
+        for shard in self.shards.iter() {
+            shard.inbox.push(message());
+            shard.inbox.ring();
+        }
+    }
+
+    /// Closes every client, spread over `window`, takes no new ones, and ends the threads.
+    pub fn drain(&self, window: Duration) {
+        self.send_all(|| ToEdge::Drain(window));
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u8 {
+        u8::try_from(self.shards.len()).unwrap_or(SHARDS_MAX)
+    }
+
+    /// Each shard's figures, and how many messages wait in its inbox.
+    pub fn stats(&self) -> impl Iterator<Item = (&Arc<EdgeStats>, u64)> {
+        self.shards
+            .iter()
+            .map(|shard| (&shard.stats, shard.inbox.depth()))
+    }
+}
+
+impl EdgeThreads {
+    /// Waits for every thread to end; blocks.
+    pub fn join(self) {
+        for thread in self.0 {
+            if thread.join().is_err() {
+                tracing::error!("an edge shard ended by a panic; its clients are gone");
+            }
+        }
+    }
+}

@@ -6,3 +6,4 @@ pub mod config;
 #[cfg(test)]
 mod docs;
 pub mod edge;
+pub mod front;

@@ -1,0 +1,203 @@
+//! What carries a connection's bytes: a socket, a socket under TLS, or nothing but counters.
+
+use std::{
+    fmt,
+    io::{self, ErrorKind, Read, Write},
+    net::{Shutdown, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use mio::{Interest, Registry, Token};
+use rustls::ServerConnection;
+
+/// A connection's carrier. Never blocks: what cannot be done now is [`ErrorKind::WouldBlock`].
+pub enum Transport {
+    /// Plain TCP.
+    Plain(mio::net::TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream>),
+    /// No socket at all: what is written is counted, and nothing comes in but what was
+    /// handed over. For measuring the cost of connections beyond the number of files a
+    /// process may open.
+    Memory(Arc<MemorySink>),
+}
+
+impl Transport {
+    /// Plain TCP.
+    ///
+    /// # Errors
+    /// If the socket cannot be made non-blocking.
+    pub fn plain(socket: TcpStream) -> io::Result<Transport> {
+        socket.set_nonblocking(true)?;
+        Ok(Transport::Plain(mio::net::TcpStream::from_std(socket)))
+    }
+
+    /// TLS whose handshake is done.
+    ///
+    /// # Errors
+    /// If the socket cannot be made non-blocking.
+    pub fn tls(socket: TcpStream, session: ServerConnection) -> io::Result<Transport> {
+        socket.set_nonblocking(true)?;
+        Ok(Transport::Tls(Box::new(TlsStream {
+            socket: mio::net::TcpStream::from_std(socket),
+            session,
+        })))
+    }
+
+    /// Starts to report readiness under `token`; edge-triggered, and reported once at once.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self.socket() {
+            Some(socket) => {
+                registry.register(socket, token, Interest::READABLE | Interest::WRITABLE)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reports readiness under another token from now on, and once at once.
+    pub(super) fn reregister(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        match self.socket() {
+            Some(socket) => {
+                registry.reregister(socket, token, Interest::READABLE | Interest::WRITABLE)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the reports.
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self.socket() {
+            Some(socket) => registry.deregister(socket),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what is there; 0 is the end.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Transport::Plain(socket) => retry(|| socket.read(buffer)),
+            Transport::Tls(stream) => stream.read(buffer),
+            Transport::Memory(_) => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Takes as much of `bytes` as goes out now, or is sure to go out by later calls.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Transport::Plain(socket) => retry(|| socket.write(bytes)),
+            Transport::Tls(stream) => stream.write(bytes),
+            Transport::Memory(sink) => {
+                sink.writes.fetch_add(1, Ordering::Relaxed);
+                sink.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Transport::Plain(socket) => socket.shutdown(Shutdown::Write),
+            Transport::Tls(stream) => {
+                stream.session.send_close_notify();
+                stream.push()?;
+                stream.socket.shutdown(Shutdown::Write)
+            }
+            Transport::Memory(_) => Ok(()),
+        }
+    }
+
+    fn socket(&mut self) -> Option<&mut mio::net::TcpStream> {
+        match self {
+            Transport::Plain(socket) => Some(socket),
+            Transport::Tls(stream) => Some(&mut stream.socket),
+            Transport::Memory(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Plain(_) => "Transport::Plain",
+            Transport::Tls(_) => "Transport::Tls",
+            Transport::Memory(_) => "Transport::Memory",
+        })
+    }
+}
+
+/// What was written to connections in memory.
+#[derive(Debug, Default)]
+pub struct MemorySink {
+    /// Writes: what would have been system calls.
+    pub writes: AtomicU64,
+    /// Bytes.
+    pub bytes: AtomicU64,
+}
+
+/// TLS over a non-blocking socket.
+pub struct TlsStream {
+    socket: mio::net::TcpStream,
+    session: ServerConnection,
+}
+
+impl TlsStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // A peer that ends without close_notify has ended all the same.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+                done => return done,
+            }
+            let Self { socket, session } = self;
+            retry(|| session.read_tls(socket))?;
+            self.session
+                .process_new_packets()
+                .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            // A key update or an alert is answered here; what blocks goes with the next write.
+            if self.session.wants_write() {
+                self.push_some()?;
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Nothing is sealed while sealed bytes wait: they are the bound on what waits.
+        self.push()?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let len = self.session.writer().write(bytes)?;
+        self.push_some()?;
+        Ok(len)
+    }
+
+    /// Writes all sealed bytes, or fails with `WouldBlock`.
+    fn push(&mut self) -> io::Result<()> {
+        let Self { socket, session } = self;
+        while session.wants_write() {
+            retry(|| session.write_tls(socket))?;
+        }
+        Ok(())
+    }
+
+    fn push_some(&mut self) -> io::Result<()> {
+        match self.push() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            done => done,
+        }
+    }
+}
+
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
