@@ -3,6 +3,9 @@
 //! It knows a server by its public face alone: the WebSocket, the HTTP API, /proc. Where it
 //! drives events it does so through the simulator's REST.
 
+mod clock;
+pub mod control;
 pub mod engine;
 pub mod process;
 pub mod report;
+pub mod scenario;

@@ -1,0 +1,234 @@
+//! The other hand of a run: tokens from the gateway's HTTP API, events from the simulator's REST.
+
+use std::{sync::Arc, thread};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+use ureq::Agent;
+
+/// The gateway's HTTP API.
+#[derive(Debug, Clone)]
+pub struct Api {
+    agent: Agent,
+    base: String,
+    admin_key: String,
+}
+
+/// A token to be issued.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Its kind's name.
+    pub kind: &'static str,
+    /// Whose.
+    pub owner: Option<u64>,
+    /// How often it is good; none for ever.
+    pub uses: Option<u32>,
+}
+
+impl Api {
+    /// The API at `base`, such as `http://127.0.0.1:7102`.
+    #[must_use]
+    pub fn new(base: &str, admin_key: &str) -> Api {
+        Api {
+            agent: Agent::new_with_defaults(),
+            base: base.trim_end_matches('/').to_owned(),
+            admin_key: admin_key.to_owned(),
+        }
+    }
+
+    /// Whether Discord's guilds are in.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.agent
+            .get(format!("{}/readyz", self.base))
+            .call()
+            .is_ok()
+    }
+
+    /// The live view of a guild.
+    ///
+    /// # Errors
+    /// If the gateway does not answer or does not know the guild.
+    pub fn guild(&self, guild: u64) -> Result<Value> {
+        let url = format!("{}/api/v1/guilds/{guild}", self.base);
+        let bearer = format!("Bearer {}", self.admin_key);
+        let mut answer = self
+            .agent
+            .get(&url)
+            .header("Authorization", &bearer)
+            .call()
+            .with_context(|| format!("asking the gateway for guild {guild}"))?;
+        answer
+            .body_mut()
+            .read_json()
+            .context("reading the gateway's view of the guild")
+    }
+
+    /// Issues one token.
+    ///
+    /// # Errors
+    /// If the gateway does not answer or does not take the admin key.
+    pub fn issue(&self, wanted: Wanted) -> Result<Arc<str>> {
+        let Wanted { kind, owner, uses } = wanted;
+        let owner = owner.map(|owner| owner.to_string());
+        let mut answer = self
+            .agent
+            .post(format!("{}/api/v1/tokens", self.base))
+            .header("Authorization", &format!("Bearer {}", self.admin_key))
+            .send_json(json!({ "kind": kind, "for": owner, "uses": uses }))
+            .with_context(|| format!("issuing a {kind} token; is the admin key right?"))?;
+        let answer: Value = answer.body_mut().read_json().context("reading the token")?;
+        match answer["token"].as_str() {
+            Some(token) => Ok(token.into()),
+            None => bail!("the gateway's answer holds no token: {answer}"),
+        }
+    }
+
+    /// Issues one gateway-user token each, many at a time so that the store can group them.
+    ///
+    /// # Errors
+    /// As [`Api::issue`], the first one met.
+    pub fn issue_users(&self, users: &[u64]) -> Result<Vec<Arc<str>>> {
+        let share = users.len().div_ceil(ISSUERS).max(1);
+        thread::scope(|scope| {
+            let issuers: Vec<_> = users
+                .chunks(share)
+                .map(|users| {
+                    scope.spawn(|| {
+                        users
+                            .iter()
+                            .map(|&user| {
+                                self.issue(Wanted {
+                                    kind: "gatewayUser",
+                                    owner: Some(user),
+                                    uses: None,
+                                })
+                            })
+                            .collect::<Result<Vec<_>>>()
+                    })
+                })
+                .collect();
+            let mut tokens = Vec::with_capacity(users.len());
+            for issuer in issuers {
+                tokens.extend(issuer.join().expect("an issuing thread does not panic")?);
+            }
+            Ok(tokens)
+        })
+    }
+}
+
+/// The simulator's REST, as a bot with every right.
+#[derive(Debug, Clone)]
+pub struct Discord {
+    agent: Agent,
+    base: String,
+    authorization: String,
+}
+
+impl Discord {
+    /// The REST at `base`, such as `http://127.0.0.1:7103/api/v10`.
+    #[must_use]
+    pub fn new(base: &str, token: &str) -> Discord {
+        Discord {
+            agent: Agent::new_with_defaults(),
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: format!("Bot {token}"),
+        }
+    }
+
+    /// Adds a member with these roles.
+    ///
+    /// # Errors
+    /// If the simulator does not answer or refuses.
+    pub fn join(&self, guild: u64, user: u64, roles: &[u64]) -> Result<()> {
+        let roles: Vec<String> = roles.iter().map(u64::to_string).collect();
+        let path = format!("/guilds/{guild}/members/{user}");
+        self.agent
+            .put(format!("{}{path}", self.base))
+            .header("Authorization", &self.authorization)
+            .send_json(json!({ "access_token": "load", "roles": roles }))
+            .with_context(|| format!("PUT {path}"))?;
+        Ok(())
+    }
+
+    /// Adds many members with these roles, several at a time.
+    ///
+    /// # Errors
+    /// As [`Discord::join`], the first one met.
+    pub fn join_all(&self, guild: u64, users: &[u64], roles: &[u64]) -> Result<()> {
+        let share = users.len().div_ceil(ISSUERS).max(1);
+        thread::scope(|scope| {
+            let joiners: Vec<_> = users
+                .chunks(share)
+                .map(|users| {
+                    scope.spawn(|| {
+                        users
+                            .iter()
+                            .try_for_each(|&user| self.join(guild, user, roles))
+                    })
+                })
+                .collect();
+            joiners
+                .into_iter()
+                .try_for_each(|joiner| joiner.join().expect("a joining thread does not panic"))
+        })
+    }
+
+    /// Makes a role and tells its id.
+    ///
+    /// # Errors
+    /// If the simulator does not answer or refuses.
+    pub fn make_role(&self, guild: u64, name: &str, permissions: u64) -> Result<u64> {
+        let path = format!("/guilds/{guild}/roles");
+        let mut answer = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("Authorization", &self.authorization)
+            .send_json(json!({ "name": name, "permissions": permissions.to_string() }))
+            .with_context(|| format!("POST {path}"))?;
+        let answer: Value = answer
+            .body_mut()
+            .read_json()
+            .context("reading the new role")?;
+        answer["id"]
+            .as_str()
+            .and_then(|id| id.parse().ok())
+            .context("the new role has no id")
+    }
+
+    /// Changes what a role allows.
+    ///
+    /// # Errors
+    /// If the simulator does not answer or refuses.
+    pub fn change_role(&self, guild: u64, role: u64, permissions: u64) -> Result<()> {
+        let path = format!("/guilds/{guild}/roles/{role}");
+        self.agent
+            .patch(format!("{}{path}", self.base))
+            .header("Authorization", &self.authorization)
+            .send_json(json!({ "permissions": permissions.to_string() }))
+            .with_context(|| format!("PATCH {path}"))?;
+        Ok(())
+    }
+
+    /// Calls one of the simulator's own endpoints, outside Discord's REST.
+    ///
+    /// # Errors
+    /// If the simulator does not answer or refuses.
+    pub fn admin(&self, path: &str, body: &Value) -> Result<Value> {
+        let root = self.base.split("/api/").next().unwrap_or(&self.base);
+        let mut answer = self
+            .agent
+            .post(format!("{root}{path}"))
+            .header("Authorization", &self.authorization)
+            .send_json(body)
+            .with_context(|| format!("POST {path}"))?;
+        let text = answer
+            .body_mut()
+            .read_to_string()
+            .context("reading the simulator's answer")?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+}
+
+/// How many calls are under way at once.
+const ISSUERS: usize = 32;

@@ -1,0 +1,98 @@
+//! Thousands of joins a second on one guild.
+
+use std::{thread, time::Duration};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{
+    Setting,
+    audience::{Audience, users},
+};
+use crate::{clock, engine::Manner, report::Report};
+
+/// Joins come at `rate`; meanwhile a role is changed now and then, and those updates must not
+/// wait behind the counts. In the end every link shows the true count.
+pub fn run(setting: &Setting) -> Result<Report> {
+    let mut report = Report::new("storm");
+    let mut audience = Audience::new(setting)?;
+    let role = setting.discord.make_role(setting.guild, "load", 0)?;
+    let holders = users(HOLDERS.min(setting.connections));
+    setting.discord.join_all(setting.guild, &holders, &[role])?;
+    let full = Setting {
+        full: true,
+        connections: holders.len(),
+        api: setting.api.clone(),
+        discord: setting.discord.clone(),
+        ..*setting
+    };
+    let basic = Setting {
+        full: false,
+        connections: setting.connections - holders.len(),
+        api: setting.api.clone(),
+        discord: setting.discord.clone(),
+        ..*setting
+    };
+    let mut identities = audience.identities(&full, &holders)?;
+    identities.extend(audience.identities(&basic, &[])?);
+    let who = identities
+        .into_iter()
+        .map(|identity| (identity, Manner::Good, None));
+    let took = audience.gather(setting.ramp, who)?;
+    audience.tell(&mut report, setting.connections, took);
+
+    let first = setting.api.guild(setting.guild)?["member_count"]
+        .as_u64()
+        .unwrap_or(0);
+    let before = setting.process.map(|process| process.cost()).transpose()?;
+    let joins = (setting.rate * setting.lasting.as_secs_f64()) as u64;
+    let start = clock::now();
+    let storm = {
+        let (discord, guild, rate) = (setting.discord.clone(), setting.guild, setting.rate);
+        thread::spawn(move || {
+            let body = json!({ "guild_id": guild.to_string(), "count": joins, "per_second": rate });
+            discord.admin("/simulator/storm", &body)
+        })
+    };
+    let mut edit = 0;
+    while start.elapsed() < setting.lasting {
+        edit += 1;
+        let set = edit << UNUSED_BIT;
+        audience.sight.sent.insert(set, clock::now());
+        setting.discord.change_role(setting.guild, role, set)?;
+        audience.listen(Duration::from_millis(500))?;
+    }
+    storm.join().expect("the storm's thread does not panic")?;
+    let last = first + joins;
+    let all = |counts: &[u64]| counts.iter().all(|&count| count == last);
+    let converged = audience.listen_until(Duration::from_secs(20), |sight| all(&sight.counts))?;
+    let after = setting.process.map(|process| process.cost()).transpose()?;
+    let sight = &audience.sight;
+    report.figure("joins", joins as f64, "");
+    report.figure(
+        "count frames",
+        sight.count_events.iter().map(|&seen| f64::from(seen)).sum(),
+        "",
+    );
+    report.times("privilege updates meanwhile", &sight.privilege_times);
+    if let (Some(before), Some(after)) = (before, after) {
+        let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+        report.figure(
+            "server CPU",
+            cpu / start.elapsed().as_secs_f64() * 100.0,
+            "% of one core",
+        );
+        let grown = after.resident_bytes.saturating_sub(before.resident_bytes) as f64;
+        report.figure("resident growth", grown / 1e6, "MB");
+    }
+    let astray = sight.counts.iter().filter(|&&count| count != last).count();
+    report.expect(converged, || {
+        format!("{astray} links do not show the true count {last}")
+    });
+    Ok(report)
+}
+
+/// How many of the links hold the role that is edited.
+const HOLDERS: usize = 500;
+/// The lowest bit of the range that Discord does not use.
+const UNUSED_BIT: u32 = 54;
