@@ -19,9 +19,11 @@ mod engine;
 mod error;
 mod feed;
 mod inbox;
+mod open;
 mod ops;
 mod outbox;
 mod page;
+mod postgres;
 mod sql;
 mod sqlite;
 mod store;
@@ -39,8 +41,10 @@ pub use documents::{
 pub use error::{Cause, StoreError};
 pub use feed::{Change, ChangeKind, Cursor, Feed};
 pub use inbox::{INBOX_MAX, Inbox, NewNotification};
+pub use open::open;
 pub use outbox::{Attempt, Outbox, OutboxItem, OutboxState, Settlement, Task, Topic};
 pub use page::{Listed, PAGE_MAX, Page};
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 pub use store::Store;
 pub use submissions::{

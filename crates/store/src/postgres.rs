@@ -1,0 +1,218 @@
+//! PostgreSQL: a pool of connections, a transaction an operation.
+
+mod migrate;
+mod session;
+
+use std::{str::FromStr, time::Duration};
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
+use tokio::{runtime::Handle, sync::watch};
+use tokio_postgres::{
+    Config, NoTls,
+    config::{Host, SslMode},
+};
+
+use self::session::{Fault, Session};
+use crate::{
+    StoreError,
+    engine::{Engine, SqlStore},
+    sql::Sql,
+};
+
+/// How many connections a process opens; more operations wait their turn. PostgreSQL's own
+/// default is to take 100 in all.
+const CONNECTIONS_MAX: usize = 16;
+
+/// How long to wait for a connection.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+
+/// How often an operation is begun anew when the database asks for it.
+const TRIES_MAX: u32 = 5;
+
+/// What every connection sets. A commit that is answered must be on the disk whatever the
+/// server's own setting; nothing here takes so long but what waits for the dead.
+const SETTINGS: &str = "-c synchronous_commit=on -c statement_timeout=30000 \
+     -c idle_in_transaction_session_timeout=30000";
+
+/// The store in a PostgreSQL database, which several nodes may share.
+pub type PostgresStore = SqlStore<Postgres>;
+
+/// The PostgreSQL engine.
+pub struct Postgres {
+    pool: Pool,
+    signal: watch::Sender<u64>,
+}
+
+impl PostgresStore {
+    /// Opens the database at `url` (`postgres://USER:PASSWORD@HOST/DATABASE`, or a list of
+    /// `key=value`), and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Location`], [`StoreError::Open`], [`StoreError::Newer`] or
+    /// [`StoreError::Migrate`].
+    pub async fn open(url: &str) -> Result<PostgresStore, StoreError> {
+        let config = read_config(url)?;
+        let what = describe(&config);
+        let refused = |source: crate::Cause| StoreError::Open {
+            what: what.clone(),
+            hint: "check that PostgreSQL runs there, and the name, password and database",
+            source,
+        };
+        let manager = Manager::from_config(
+            config.clone(),
+            NoTls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(CONNECTIONS_MAX)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(CONNECT_WAIT),
+                create: Some(CONNECT_WAIT),
+                recycle: Some(CONNECT_WAIT),
+            })
+            .build()
+            .map_err(|error| refused(error.into()))?;
+        // Tells a wrong password apart from tables that cannot be made.
+        drop(pool.get().await.map_err(|error| refused(error.into()))?);
+        migrate::migrate(&config).await?;
+        Ok(SqlStore::new(Postgres {
+            pool,
+            signal: watch::channel(0).0,
+        }))
+    }
+}
+
+impl Engine for Postgres {
+    async fn write<T: Send + 'static>(
+        &self,
+        attempted: &'static str,
+        operation: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let signal = self.signal.clone();
+        self.on_connection(attempted, move |handle, connection| {
+            let (result, fed) = session::transact(handle, connection, attempted, &operation)?;
+            if fed {
+                signal.send_modify(|count| *count += 1);
+            }
+            Ok(result)
+        })
+        .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        attempted: &'static str,
+        operation: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.on_connection(attempted, move |handle, connection| {
+            let mut session = Session::new(handle, &*connection, attempted);
+            let result = operation(&mut session);
+            session.outcome(result)
+        })
+        .await
+    }
+
+    fn feed_signal(&self) -> watch::Receiver<u64> {
+        self.signal.subscribe()
+    }
+
+    const NAME: &'static str = "PostgreSQL";
+    const VERSION_QUERY: &'static str = "SELECT current_setting('server_version')";
+
+    fn schema_known() -> i32 {
+        migrate::known()
+    }
+}
+
+impl Postgres {
+    /// Runs `work` on a connection and a thread that may wait for it, again where the fault
+    /// says that this is safe and may help. Operations are plain functions, so that both
+    /// engines share them; here each waits for its answers on a thread of the blocking pool, of
+    /// which no more are busy than there are connections.
+    async fn on_connection<T: Send + 'static>(
+        &self,
+        attempted: &'static str,
+        work: impl Fn(&Handle, &mut Object) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut work = work;
+        let mut tries = 1;
+        loop {
+            let mut connection = self
+                .pool
+                .get()
+                .await
+                .map_err(|error| unreachable_pool(attempted, error))?;
+            let handle = Handle::current();
+            let ran = tokio::task::spawn_blocking(move || {
+                let result = work(&handle, &mut connection);
+                (work, result)
+            });
+            let (back, result) = ran.await.map_err(|_| StoreError::Closed)?;
+            work = back;
+            match result {
+                Ok(result) => return Ok(result),
+                Err(Fault::Again(_)) if tries < TRIES_MAX => tries += 1,
+                Err(Fault::Again(error) | Fault::Final(error)) => return Err(error),
+            }
+        }
+    }
+}
+
+fn unreachable_pool(attempted: &'static str, error: PoolError) -> StoreError {
+    match error {
+        PoolError::Closed => StoreError::Closed,
+        error => StoreError::Unavailable {
+            attempted,
+            source: error.into(),
+        },
+    }
+}
+
+fn read_config(url: &str) -> Result<Config, StoreError> {
+    let mut config = Config::from_str(url).map_err(|error| StoreError::Open {
+        what: "at the PostgreSQL address given".to_owned(),
+        hint: "expected postgres://USER:PASSWORD@HOST/DATABASE",
+        source: error.into(),
+    })?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(StoreError::Open {
+            what: describe(&config),
+            hint: "use sslmode=prefer, over a network or tunnel that is safe without",
+            source: "this release does not speak TLS to PostgreSQL, which sslmode=require asks for"
+                .into(),
+        });
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_WAIT);
+    }
+    let options = match config.get_options() {
+        // The user's come last, and win.
+        Some(theirs) => format!("{SETTINGS} {theirs}"),
+        None => SETTINGS.to_owned(),
+    };
+    config.options(options);
+    if config.get_application_name().is_none() {
+        config.application_name("guildgate");
+    }
+    Ok(config)
+}
+
+/// Which database, for a person; without the password.
+fn describe(config: &Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.clone(),
+        #[cfg(unix)]
+        Some(Host::Unix(path)) => path.display().to_string(),
+        None => "localhost".to_owned(),
+    };
+    let name = config
+        .get_dbname()
+        .or(config.get_user())
+        .unwrap_or("postgres");
+    format!("{name:?} on {host} (PostgreSQL)")
+}

@@ -1,0 +1,81 @@
+//! Bringing a PostgreSQL database's tables up to date.
+
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::StoreError;
+
+mod embedded {
+    refinery::embed_migrations!("migrations/postgres");
+}
+
+/// The number of the lock that is held meanwhile: "guildgat" in ASCII.
+const LOCK: i64 = 0x6775_696c_6467_6174;
+
+/// The newest schema that this binary knows.
+pub(super) fn known() -> i32 {
+    embedded::migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Brings the tables up to date. Of several nodes that start at once one does it, and the others
+/// wait for the lock, which ends with the connection.
+pub(super) async fn migrate(config: &Config) -> Result<(), StoreError> {
+    let (mut client, connection) = config.connect(NoTls).await.map_err(failed)?;
+    let driver = tokio::spawn(connection);
+    let done = migrate_on(&mut client).await;
+    drop(client);
+    // What the connection has to say at its end was said to the statement that met it.
+    let _ = driver.await;
+    done
+}
+
+async fn migrate_on(client: &mut Client) -> Result<(), StoreError> {
+    // Somebody else's steps may take longer than any statement should.
+    client
+        .batch_execute("SET statement_timeout = 0")
+        .await
+        .map_err(failed)?;
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
+        .await
+        .map_err(failed)?;
+    let database = applied(client).await.map_err(failed)?;
+    if database > known() {
+        return Err(StoreError::Newer {
+            database,
+            known: known(),
+        });
+    }
+    embedded::migrations::runner()
+        .set_grouped(true)
+        .run_async(client)
+        .await
+        .map_err(|error| StoreError::Migrate(error.into()))?;
+    Ok(())
+}
+
+async fn applied(client: &Client) -> Result<i32, tokio_postgres::Error> {
+    let kept: bool = client
+        .query_one(
+            "SELECT to_regclass('refinery_schema_history') IS NOT NULL",
+            &[],
+        )
+        .await?
+        .get(0);
+    if !kept {
+        return Ok(0);
+    }
+    let newest: Option<i32> = client
+        .query_one("SELECT max(version) FROM refinery_schema_history", &[])
+        .await?
+        .get(0);
+    Ok(newest.unwrap_or(0))
+}
+
+fn failed(error: tokio_postgres::Error) -> StoreError {
+    StoreError::Migrate(error.into())
+}
