@@ -6,6 +6,8 @@
 pub mod client;
 pub mod hub;
 mod id;
+pub mod outbox;
+pub mod rate;
 pub mod rebase;
 
 pub use id::ClientId;

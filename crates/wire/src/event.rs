@@ -83,6 +83,17 @@ impl Lane {
     }
 }
 
+/// What is over for the connection that receives an event, so that its state can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Nothing.
+    Nothing,
+    /// Its connection to this guild: the bot was removed from it.
+    GuildConnection(GuildId),
+    /// Its application session in this guild.
+    ApplicationSession(GuildId),
+}
+
 /// One event, encoded: shared by reference between all who get it.
 ///
 /// The text lacks only what differs between receivers, which comes last: the sequence of a
@@ -90,23 +101,41 @@ impl Lane {
 #[derive(Debug, PartialEq, Eq)]
 pub struct EventFrame {
     lane: Lane,
+    ends: Ends,
     open_text: Box<str>,
 }
 
 impl EventFrame {
-    /// Encodes an event; `data` becomes its `d`.
+    /// Encodes an event that ends nothing; `data` becomes its `d`. Those that may end
+    /// something have their own constructors: [`EventFrame::guild_unavailable`],
+    /// [`EventFrame::application_session_end`].
     ///
     /// # Panics
     /// If `data` cannot be written as JSON, which a type of this crate always can.
     #[must_use]
     pub fn new(name: EventName, lane: Lane, data: &impl Serialize) -> Arc<EventFrame> {
+        debug_assert!(
+            !matches!(
+                name,
+                EventName::ApplicationSessionEnd | EventName::GuildUnavailable
+            ),
+            "{name:?} has its own constructor, which says what it ends"
+        );
+        EventFrame::ending(Ends::Nothing, name, lane, data)
+    }
+
+    fn ending(ends: Ends, name: EventName, lane: Lane, data: &impl Serialize) -> Arc<EventFrame> {
         let name = name.name();
         let mut text = format!(r#"{{"op":5,"t":"{name}","ev":"{name}","d":"#).into_bytes();
         serde_json::to_writer(&mut text, data).expect("an event's data is plain JSON");
         let open_text = String::from_utf8(text)
             .expect("JSON is UTF-8")
             .into_boxed_str();
-        Arc::new(EventFrame { lane, open_text })
+        Arc::new(EventFrame {
+            lane,
+            ends,
+            open_text,
+        })
     }
 
     /// GUILD_MEMBER_COUNT_CHANGE.
@@ -202,13 +231,40 @@ impl EventFrame {
             guild_id: guild,
             left,
         };
-        EventFrame::new(EventName::GuildUnavailable, Lane::Certain, &data)
+        let ends = if left {
+            Ends::GuildConnection(guild)
+        } else {
+            Ends::Nothing
+        };
+        EventFrame::ending(ends, EventName::GuildUnavailable, Lane::Certain, &data)
+    }
+
+    /// APPLICATION_SESSION_END; `reason` as in wire protocol, "Live application sessions".
+    #[must_use]
+    pub fn application_session_end(guild: GuildId, reason: &str) -> Arc<EventFrame> {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            gid: GuildId,
+            reason: &'a str,
+        }
+        EventFrame::ending(
+            Ends::ApplicationSession(guild),
+            EventName::ApplicationSessionEnd,
+            Lane::Certain,
+            &Data { gid: guild, reason },
+        )
     }
 
     /// How it travels.
     #[must_use]
     pub fn lane(&self) -> Lane {
         self.lane
+    }
+
+    /// What is over for those who receive it.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 
     /// Length of [`EventFrame::write_to`]'s text at most, bytes.

@@ -19,8 +19,8 @@ pub use encode::{
     Authenticated, command_answer, command_error, heartbeat, notification_json, request_auth,
 };
 pub use error_code::ErrorCode;
-pub use event::{EventFrame, EventName, Lane};
-pub use limits::Limits;
+pub use event::{Ends, EventFrame, EventName, Lane};
+pub use limits::{HeartbeatRequire, Limits};
 pub use opcode::{Opcode, Sender};
 pub use sequence::{ParseSessionIdError, Sequence, SessionId};
 pub use view::{GuildView, UserView};

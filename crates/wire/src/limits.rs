@@ -2,6 +2,18 @@
 
 use std::time::Duration;
 
+/// What counts as a sign of life.
+///
+/// Source: wire protocol, "Heartbeat", `heartbeat.require`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeartbeatRequire {
+    /// Any frame of the client's, a pong included: deployed clients know no opcode 3.
+    #[default]
+    AnySign,
+    /// Opcode 4 alone.
+    Reply,
+}
+
 /// What a connection may do and for how long. The default is the protocol's.
 ///
 /// Source: wire protocol, "Close codes", "Heartbeat", "Resume".
@@ -21,13 +33,17 @@ pub struct Limits {
     pub authenticate_within: Duration,
     /// Between two heartbeats.
     pub heartbeat_interval: Duration,
+    /// What counts as a sign of life between two of them.
+    pub heartbeat_require: HeartbeatRequire,
     /// How long a session outlives its connection.
     pub resume_window: Duration,
     /// Most events kept for a resume.
     pub resume_events_max: usize,
-    /// Most frames that wait for a socket, before the client is too slow.
+    /// Most bytes of events kept for a resume.
+    pub resume_bytes_max: usize,
+    /// Most certain frames that wait for a socket, before the client is too slow.
     pub queue_frames_max: usize,
-    /// Most bytes that wait for a socket, before the client is too slow.
+    /// Most bytes of certain frames that wait for a socket, before the client is too slow.
     pub queue_bytes_max: usize,
     /// Longest nonce, bytes.
     pub nonce_bytes_max: usize,
@@ -43,8 +59,10 @@ impl Default for Limits {
             frames_window: Duration::from_secs(5),
             authenticate_within: Duration::from_secs(20),
             heartbeat_interval: Duration::from_secs(45),
+            heartbeat_require: HeartbeatRequire::AnySign,
             resume_window: Duration::from_secs(120),
             resume_events_max: 256,
+            resume_bytes_max: 1024 * 1024,
             queue_frames_max: 256,
             queue_bytes_max: 256 * 1024,
             nonce_bytes_max: 64,

@@ -2,7 +2,7 @@
 
 use guildgate_model::{GuildId, Notification, NotificationId, Secret, TokenId, UserId};
 use guildgate_wire::{
-    ApplicationCommand, CloseCode, ErrorCode, ResumeFrom, Sequence, SessionId, UserView,
+    ApplicationCommand, CloseCode, Ends, ErrorCode, ResumeFrom, Sequence, SessionId, UserView,
 };
 
 /// What happens to a client.
@@ -12,16 +12,30 @@ pub enum Input<'a> {
     Text(&'a str),
     /// A message that is no text frame the protocol knows: binary, bad UTF-8, too large.
     Undecodable,
-    /// A WebSocket pong or ping: a sign of life and nothing else.
+    /// A WebSocket pong: a sign of life, and proof that what was written before the last ping
+    /// has arrived.
     Pong,
+    /// A WebSocket ping, or a fragment of a message that is not whole yet: a sign of life that
+    /// counts against the frame budget, and nothing else.
+    Fragment,
     /// The answer to the one question that is open.
     Answer(Answer),
     /// The deadline has come; harmless if it has not.
     Deadline,
     /// The socket is gone, by whatever end. A session that can be resumed outlives it.
     SocketLost,
+    /// The client sent a close frame, with this code if it had one. 1000 ends its session for
+    /// good; any other code (a browser sends 1001 when its page is left or loaded again) is a
+    /// lost socket.
+    ClosedByClient(Option<u16>),
+    /// The driver found a reason to close: the outbox overran (4010), a frame broke RFC 6455
+    /// (1002), something went wrong inside (4000).
+    Fault(CloseCode),
+    /// An event that was just admitted said that something is over; fed for every event whose
+    /// [`guildgate_wire::EventFrame::ends`] is not [`Ends::Nothing`].
+    Ended(Ends),
     /// Another socket, already authenticated as the same user, takes this session over from
-    /// `seen` on.
+    /// `seen` on. Only where [`super::Client::resumes`] said yes.
     Resume {
         /// The last sequence that its client has seen.
         seen: Sequence,
@@ -30,7 +44,9 @@ pub enum Input<'a> {
         /// What is in the inbox.
         missed: Vec<Notification>,
     },
-    /// A token was revoked; closes the client if it is the one it authenticated with.
+    /// A token was revoked; closes the client if it is the one it authenticated with. Clients
+    /// that are still authenticating need to hear of it too: the answer that is under way may
+    /// be older than the revocation.
     Revoked(TokenId),
     /// The node is going away.
     Drain,
@@ -41,8 +57,12 @@ pub enum Input<'a> {
 pub enum Output {
     /// Write this text frame, after everything that waits.
     Send(Box<str>),
+    /// Write what waits in the outbox: a resumed session's opcode 2 and what it missed.
+    Flush,
     /// Write a WebSocket ping, and opcode 3.
     Heartbeat,
+    /// Write a WebSocket ping alone.
+    Ping,
     /// Write a close frame with this code and let the socket go.
     Close(CloseCode),
     /// Find this out; until the answer is in, feed no further text to the client.

@@ -1,0 +1,1 @@
+//! The clients' protocol, rule by rule.

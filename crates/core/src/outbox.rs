@@ -1,0 +1,443 @@
+//! What waits for one client's socket, and what is kept in case that socket is lost.
+//!
+//! Two queues with one invariant: a numbered event is in exactly one of them from the moment
+//! it is admitted until it is acknowledged, replaced by a newer one of its lane, or pushed out
+//! by a bound, and the last of these makes a resume from before it impossible. So a resume
+//! never has a silent hole. A number whose event was replaced never comes; its newer event
+//! does, which is all that a count or a snapshot promises.
+//!
+//! The outbox writes nothing. A driver that finds nothing waiting writes an admitted event at
+//! once and hands it back only if the socket refused it; a basic connection whose socket
+//! takes everything owns no memory here.
+//!
+//! Source: wire protocol, "Events" (the two lanes) and "Resume".
+
+mod kept;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use guildgate_wire::{EventFrame, Lane, Limits, Sequence};
+
+use kept::Kept;
+
+/// Whether the driver could write at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Socket {
+    /// It would take bytes, as far as is known.
+    Free,
+    /// It refused some, and has not said since that it would take more; a frame may be half
+    /// written.
+    Busy,
+}
+
+/// What becomes of an admitted event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Nothing waits: write it now, with this sequence. If the socket takes none of it, give
+    /// it to [`Outbox::put_back`].
+    Write(Option<Sequence>),
+    /// It waits in the outbox.
+    Waits,
+    /// It waits, and an older one of its lane that waited has given way.
+    Replaced,
+    /// There is no socket; it is kept for a resume.
+    Kept,
+    /// Too much waits already: the client is too slow, and is to be closed (4010). The event
+    /// is kept all the same if the session can be resumed.
+    Overrun,
+}
+
+/// More waits for the socket than [`Limits::queue_frames_max`] or [`Limits::queue_bytes_max`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more waits for the client's socket than it may")]
+pub struct Overrun;
+
+/// A frame that waits, borrowed for writing.
+#[derive(Debug, Clone, Copy)]
+pub enum Unsent<'a> {
+    /// An event, with its number if its session can be resumed.
+    Event(&'a EventFrame, Option<Sequence>),
+    /// A whole frame's text.
+    Raw(&'a str),
+}
+
+impl Unsent<'_> {
+    /// Appends the frame's text.
+    pub fn write_to(&self, text: &mut Vec<u8>) {
+        match self {
+            Unsent::Event(event, sequence) => event.write_to(*sequence, text),
+            Unsent::Raw(raw) => text.extend_from_slice(raw.as_bytes()),
+        }
+    }
+
+    /// Length of [`Unsent::write_to`]'s text at most, bytes.
+    #[must_use]
+    pub fn len_max(&self) -> usize {
+        match self {
+            Unsent::Event(event, _) => event.len_max(),
+            Unsent::Raw(raw) => raw.len(),
+        }
+    }
+}
+
+/// One client's outbox.
+#[derive(Debug)]
+pub struct Outbox {
+    numbering: Numbering,
+    /// None as long as nothing waits and nothing is kept.
+    queues: Option<Box<Queues>>,
+}
+
+/// Whether events are numbered, up to where, and whether there is a socket.
+#[derive(Debug, Clone, Copy)]
+enum Numbering {
+    /// A basic connection: nothing outlives its socket.
+    None,
+    /// A session with a socket.
+    Attached(Sequence),
+    /// A session without one.
+    Detached(Sequence),
+}
+
+#[derive(Debug)]
+struct Queues {
+    unsent: VecDeque<Entry>,
+    /// How much of `unsent` is certain.
+    load: Load,
+    /// How much of `load` a resume put there at once: that is not the reader's slowness.
+    excused: Load,
+    kept: Kept,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Event(Arc<EventFrame>, Option<Sequence>),
+    Raw(Box<str>),
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    frames: u32,
+    bytes: u32,
+}
+
+impl Default for Outbox {
+    fn default() -> Outbox {
+        Outbox::new()
+    }
+}
+
+impl Outbox {
+    /// An empty outbox of a connection that cannot be resumed.
+    #[must_use]
+    pub fn new() -> Outbox {
+        Outbox {
+            numbering: Numbering::None,
+            queues: None,
+        }
+    }
+
+    /// From here on events are numbered from 1 and kept.
+    pub(crate) fn number(&mut self) {
+        self.numbering = Numbering::Attached(Sequence(0));
+    }
+
+    /// Takes an event in: numbers it, keeps it if the session can be resumed, and says whether
+    /// to write it now.
+    ///
+    /// Of an unacknowledged count or snapshot and a newer one of the same guild only the newer
+    /// remains. That costs a look at the few lanes kept, and for a client that is behind, at
+    /// what waits.
+    pub fn admit(&mut self, event: &Arc<EventFrame>, socket: Socket, limits: &Limits) -> Admission {
+        match self.numbering {
+            Numbering::None => match (&self.queues, socket) {
+                (None, Socket::Free) => Admission::Write(None),
+                (None | Some(_), Socket::Free | Socket::Busy) => {
+                    self.wait(event.clone(), None, limits)
+                }
+            },
+            Numbering::Attached(last) => {
+                let sequence = last.next();
+                self.numbering = Numbering::Attached(sequence);
+                let queues = self.queues.get_or_insert_with(|| Queues::after(last));
+                queues.kept.give_way_to(event.lane());
+                if queues.unsent.is_empty() && socket == Socket::Free {
+                    queues.kept.push(event.clone(), sequence, limits);
+                    Admission::Write(Some(sequence))
+                } else {
+                    self.wait(event.clone(), Some(sequence), limits)
+                }
+            }
+            Numbering::Detached(last) => {
+                let sequence = last.next();
+                self.numbering = Numbering::Detached(sequence);
+                let queues = self.queues.get_or_insert_with(|| Queues::after(last));
+                queues.kept.give_way_to(event.lane());
+                queues.kept.push(event.clone(), sequence, limits);
+                Admission::Kept
+            }
+        }
+    }
+
+    /// Takes back an event that was admitted with [`Admission::Write`] and of which the socket
+    /// took nothing: it waits. Several are given back in the order of their admission, before
+    /// anything else is admitted.
+    ///
+    /// # Errors
+    /// [`Overrun`] if too much waits; the event waits all the same.
+    pub fn put_back(
+        &mut self,
+        event: &Arc<EventFrame>,
+        sequence: Option<Sequence>,
+        limits: &Limits,
+    ) -> Result<(), Overrun> {
+        if let (Some(sequence), Some(queues)) = (sequence, &mut self.queues) {
+            let kept = queues.kept.take(sequence);
+            let pushed_out = sequence <= queues.kept.floor();
+            if !kept && !pushed_out {
+                // A later one of the same burst has replaced it, and comes next.
+                return Ok(());
+            }
+        }
+        match self.wait(event.clone(), sequence, limits) {
+            Admission::Overrun => Err(Overrun),
+            Admission::Write(_) | Admission::Waits | Admission::Replaced | Admission::Kept => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts a whole frame behind what waits: one that is no event, and is forgotten once it is
+    /// written or its socket is lost.
+    ///
+    /// # Errors
+    /// [`Overrun`] if too much waits; the frame waits all the same.
+    pub fn queue_raw(&mut self, text: Box<str>, limits: &Limits) -> Result<(), Overrun> {
+        if matches!(self.numbering, Numbering::Detached(_)) {
+            return Ok(());
+        }
+        let queues = self.queues();
+        let entry = Entry::Raw(text);
+        queues.load.add(&entry);
+        queues.unsent.push_back(entry);
+        queues.within(limits)
+    }
+
+    /// Whether anything waits for the socket.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.queues
+            .as_ref()
+            .is_some_and(|queues| !queues.unsent.is_empty())
+    }
+
+    /// What waits for the socket, in order. Nothing is taken out by looking.
+    pub fn unsent(&self) -> impl Iterator<Item = Unsent<'_>> {
+        self.queues
+            .iter()
+            .flat_map(|queues| queues.unsent.iter())
+            .map(|entry| match entry {
+                Entry::Event(event, sequence) => Unsent::Event(event, *sequence),
+                Entry::Raw(text) => Unsent::Raw(text),
+            })
+    }
+
+    /// The first `frames` of [`Outbox::unsent`] are the socket's now. A frame that the socket
+    /// took in part is among them; its rest is the driver's to write before all else.
+    pub fn sent(&mut self, frames: usize, limits: &Limits) {
+        let Some(queues) = &mut self.queues else {
+            return;
+        };
+        for _ in 0..frames {
+            let Some(entry) = queues.unsent.pop_front() else {
+                break;
+            };
+            queues.load.subtract(&entry);
+            if let Entry::Event(event, Some(sequence)) = entry {
+                queues.kept.push(event, sequence, limits);
+            }
+        }
+        if queues.unsent.is_empty() {
+            queues.excused = Load::default();
+            queues.unsent = VecDeque::new();
+        }
+        self.shed();
+    }
+
+    /// How many frames wait, and how many events are kept: for metrics.
+    #[must_use]
+    pub fn depths(&self) -> (usize, usize) {
+        self.queues
+            .as_ref()
+            .map_or((0, 0), |queues| (queues.unsent.len(), queues.kept.len()))
+    }
+
+    /// The client has seen everything up to `seen`: no resume will ask for it again. Said of
+    /// events that were not written yet, it is ignored.
+    pub(crate) fn acknowledge(&mut self, seen: Sequence) {
+        if let Some(queues) = &mut self.queues {
+            queues.kept.acknowledge(seen);
+        }
+        self.shed();
+    }
+
+    /// The socket is gone: what a resume can bring back is kept, the rest forgotten.
+    pub(crate) fn detach(&mut self, limits: &Limits) {
+        match self.numbering {
+            Numbering::None => self.queues = None,
+            Numbering::Attached(last) | Numbering::Detached(last) => {
+                self.numbering = Numbering::Detached(last);
+                if let Some(queues) = &mut self.queues {
+                    for entry in std::mem::take(&mut queues.unsent) {
+                        if let Entry::Event(event, Some(sequence)) = entry {
+                            queues.kept.push(event, sequence, limits);
+                        }
+                    }
+                    queues.load = Load::default();
+                    queues.excused = Load::default();
+                }
+                self.shed();
+            }
+        }
+    }
+
+    /// Whether a client that has seen everything up to `seen` can be told the rest without a
+    /// hole.
+    pub(crate) fn resumes_from(&self, seen: Sequence) -> bool {
+        match self.numbering {
+            Numbering::None => false,
+            Numbering::Attached(last) | Numbering::Detached(last) => {
+                let floor = match &self.queues {
+                    // Freed only once nothing is kept, so that all is acknowledged.
+                    None => last,
+                    Some(queues) => queues.kept.floor(),
+                };
+                floor <= seen && seen <= last
+            }
+        }
+    }
+
+    /// A new socket: `first` waits for it, then everything after `seen`.
+    pub(crate) fn resume(&mut self, seen: Sequence, first: Box<str>, limits: &Limits) {
+        self.detach(limits);
+        let Numbering::Detached(last) = self.numbering else {
+            debug_assert!(false, "only a session is resumed");
+            return;
+        };
+        self.numbering = Numbering::Attached(last);
+        let queues = self.queues();
+        queues.kept.acknowledge(seen);
+        queues.unsent.push_back(Entry::Raw(first));
+        for (event, sequence) in queues.kept.take_all() {
+            queues.unsent.push_back(Entry::Event(event, Some(sequence)));
+        }
+        for entry in &queues.unsent {
+            queues.load.add(entry);
+        }
+        queues.excused = queues.load;
+    }
+
+    /// Puts an event at the end of what waits, in place of an older one of its lane.
+    fn wait(
+        &mut self,
+        event: Arc<EventFrame>,
+        sequence: Option<Sequence>,
+        limits: &Limits,
+    ) -> Admission {
+        let queues = self.queues();
+        let replaced = match event.lane() {
+            Lane::Certain => None,
+            lane @ (Lane::Count(_) | Lane::Snapshot(_)) => {
+                queues.unsent.iter().rposition(|entry| match entry {
+                    Entry::Event(older, _) => older.lane().gives_way_to(lane),
+                    Entry::Raw(_) => false,
+                })
+            }
+        };
+        if let Some(index) = replaced {
+            queues.unsent.remove(index);
+        }
+        let entry = Entry::Event(event, sequence);
+        queues.load.add(&entry);
+        queues.unsent.push_back(entry);
+        match (queues.within(limits), replaced) {
+            (Err(Overrun), _) => Admission::Overrun,
+            (Ok(()), Some(_)) => Admission::Replaced,
+            (Ok(()), None) => Admission::Waits,
+        }
+    }
+
+    fn queues(&mut self) -> &mut Queues {
+        let last = match self.numbering {
+            Numbering::None => Sequence(0),
+            Numbering::Attached(last) | Numbering::Detached(last) => last,
+        };
+        self.queues.get_or_insert_with(|| Queues::after(last))
+    }
+
+    /// Gives the memory back once there is nothing in it.
+    fn shed(&mut self) {
+        if self
+            .queues
+            .as_ref()
+            .is_some_and(|queues| queues.unsent.is_empty() && queues.kept.len() == 0)
+        {
+            self.queues = None;
+        }
+    }
+}
+
+impl Queues {
+    /// Empty queues of an outbox that was empty at `last`: nothing up to there can be asked
+    /// for again.
+    fn after(last: Sequence) -> Box<Queues> {
+        Box::new(Queues {
+            unsent: VecDeque::new(),
+            load: Load::default(),
+            excused: Load::default(),
+            kept: Kept::after(last),
+        })
+    }
+
+    fn within(&self, limits: &Limits) -> Result<(), Overrun> {
+        let frames = self.load.frames.saturating_sub(self.excused.frames) as usize;
+        let bytes = self.load.bytes.saturating_sub(self.excused.bytes) as usize;
+        if frames > limits.queue_frames_max || bytes > limits.queue_bytes_max {
+            Err(Overrun)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Load {
+    fn add(&mut self, entry: &Entry) {
+        let entry = Load::of(entry);
+        self.frames = self.frames.saturating_add(entry.frames);
+        self.bytes = self.bytes.saturating_add(entry.bytes);
+    }
+
+    fn subtract(&mut self, entry: &Entry) {
+        let entry = Load::of(entry);
+        self.frames = self.frames.saturating_sub(entry.frames);
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+    }
+
+    /// Counts and snapshots weigh nothing: there is never more than one of each a guild.
+    fn of(entry: &Entry) -> Load {
+        let bytes = match entry {
+            Entry::Event(event, _) => match event.lane() {
+                Lane::Certain => event.len_max(),
+                Lane::Count(_) | Lane::Snapshot(_) => return Load::default(),
+            },
+            Entry::Raw(text) => text.len(),
+        };
+        Load {
+            frames: 1,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
