@@ -62,6 +62,7 @@ impl Client {
                 Err(_withdrawn) => self.turn_away(CloseCode::AuthenticationFailed, turn),
             },
             Answer::NotAuthentic => self.turn_away(CloseCode::AuthenticationFailed, turn),
+            Answer::NotReady => self.turn_away(CloseCode::NotReady, turn),
             Answer::Failed | Answer::Connected { .. } | Answer::Done(_) | Answer::Refused(_) => {
                 self.turn_away(CloseCode::Unknown, turn);
             }
@@ -127,7 +128,11 @@ impl Client {
             )),
             (
                 _,
-                Answer::Failed | Answer::Basic | Answer::Full { .. } | Answer::Connected { .. },
+                Answer::Failed
+                | Answer::NotReady
+                | Answer::Basic
+                | Answer::Full { .. }
+                | Answer::Connected { .. },
             ) => Err(Refusal::new(
                 ErrorCode::Unavailable,
                 format!(

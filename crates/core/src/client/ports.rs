@@ -144,6 +144,8 @@ pub enum Answer {
     NotAuthentic,
     /// The store does not answer: closed with 4000, which invites a reconnect.
     Failed,
+    /// The Discord side has not come up yet: closed with 4012, which invites a reconnect later.
+    NotReady,
     /// The client is on the guild.
     Connected {
         /// The guild.
