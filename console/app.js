@@ -6,7 +6,10 @@
  */
 import { Guildgate } from "../sdk/js/guildgate.js";
 import { element, find } from "./dom.js";
-import { STRONG, names } from "./permissions.js";
+import { showApply } from "./apply.js";
+import { showEditor } from "./editor.js";
+import { STRONG, managesGuild, names } from "./permissions.js";
+import { showReviews } from "./reviews.js";
 
 /**
  * @typedef {object} Demo what the demo serves at `/demo.json`
@@ -27,6 +30,8 @@ let lastSocket = null;
 let guild = null;
 /** @type {number[]} */
 let counts = [];
+/** The user's own permissions as last told. */
+let permissions = "0";
 
 class WatchedSocket extends WebSocket {
   /** @param {string | URL} url */
@@ -112,13 +117,33 @@ async function connect(choice) {
   find("#drop").removeAttribute("disabled");
   try {
     await mine.open();
-    if (choice.gid) await mine.connectGuild(choice.gid, choice.guildToken);
+    if (!choice.gid) return;
+    const { user } = await mine.connectGuild(choice.gid, choice.guildToken);
+    if (user && choice.userToken && mine === gateway) showApplications(mine, choice, user);
   } catch (error) {
     if (mine === gateway) trouble(String(error instanceof Error ? error.message : error));
   }
 }
 
+/**
+ * @param {Guildgate} mine
+ * @param {Choice} choice
+ * @param {{ id: string, permissions: string }} user
+ */
+function showApplications(mine, choice, user) {
+  const access = { uid: user.id, gid: choice.gid, utokh: choice.userToken, uhash: choice.token ?? "" };
+  find("#applications").hidden = false;
+  const manager = managesGuild(user.permissions);
+  find("#editor").hidden = find("#reviews").hidden = !manager;
+  if (manager) {
+    showEditor(find("#editor"), mine, access, () => permissions);
+    showReviews(find("#reviews"), mine);
+  }
+  showApply(find("#apply"), mine, access, () => permissions);
+}
+
 function reset() {
+  find("#applications").hidden = true;
   guild = null;
   counts = [];
   find("#trouble").hidden = true;
@@ -163,6 +188,7 @@ function showGuild(news) {
 function showUser(user) {
   const shown = find("#permissions");
   const before = shown.textContent;
+  permissions = user?.permissions ?? "0";
   shown.textContent = user?.permissions ?? "–";
   if (before !== shown.textContent) blink(shown);
   find("#user-tag").textContent = user
