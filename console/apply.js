@@ -97,8 +97,7 @@ function drawField(field, answer, keep) {
  */
 async function submit(gateway, gid, session, apv, state) {
   try {
-    // A patch that goes nowhere: once it is answered, so are all that were typed before.
-    await session.patch([]);
+    await session.settled();
     await gateway.command("APPLICATION_SUBMIT", { gid, apv, answers: session.document });
     state.textContent = "submitted; you will hear of it here";
   } catch (error) {

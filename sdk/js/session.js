@@ -112,6 +112,11 @@ export class FormSession {
     return sent;
   }
 
+  /** Waits until every patch sent so far is answered. */
+  async settled() {
+    await this.#turn;
+  }
+
   /** APPLICATION_SESSION_END. */
   async end() {
     this.#stop();
