@@ -35,6 +35,8 @@ pub enum Input {
         /// Where.
         guild: GuildId,
     },
+    /// A client is finished: it leaves whatever it is on or waits for.
+    Gone(ClientId),
     /// A polled member count, where the bot lacks the GUILD_MEMBERS intent.
     PolledCount {
         /// Where.

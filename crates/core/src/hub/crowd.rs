@@ -1,0 +1,299 @@
+//! Who is on a guild: connections by edge shard, and the members of connected users.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::Arc,
+};
+
+use guildgate_model::{
+    GuildId, Member, Mono, Permissions, PermissionsOf, Role, RoleId, UnixMs, UserId,
+};
+use guildgate_wire::UserView;
+use serde_json::value::RawValue;
+
+use super::lookups::Lookups;
+use crate::ClientId;
+
+/// Everything that a guild costs only while somebody is on it.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    /// Connections on the guild, by edge shard.
+    edges: Vec<u32>,
+    /// How many of them are basic.
+    basic: u32,
+    watchers: BTreeMap<UserId, Watcher>,
+    /// Which watchers hold a role, so that a role's change costs what its holders cost. Roles
+    /// that the guild does not know are in it too, for they may yet be made.
+    holders: BTreeSet<(RoleId, UserId)>,
+    /// Clients whose CONNECT_GUILD waits for its user's member.
+    waiting: BTreeMap<UserId, Vec<ClientId>>,
+    pub(super) lookups: Lookups,
+    pub(super) told: Told,
+}
+
+/// What those on the guild have been told, and when.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The encoded guild, until it changes.
+    pub(super) guild_json: Option<Arc<RawValue>>,
+    /// The count that everybody believes; none if not all believe the same.
+    pub(super) count: Option<u64>,
+    /// When the last GUILD_MEMBER_COUNT_CHANGE went out.
+    pub(super) count_at: Option<Mono>,
+    /// When the last GUILD_UPDATE went out.
+    pub(super) snapshot_at: Option<Mono>,
+}
+
+/// A user who is on the guild, or is about to be.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    /// Their connections on the guild; empty while all still wait.
+    pub(super) clients: Vec<ClientId>,
+    pub(super) membership: Membership,
+    pub(super) trust: Trust,
+    /// The permissions that they were last told: none for somebody who is no member.
+    pub(super) told: Permissions,
+}
+
+/// What a user is to the guild.
+#[derive(Debug)]
+pub(super) enum Membership {
+    /// Discord has not said yet.
+    Unknown,
+    /// No member.
+    Absent,
+    /// A member.
+    Present(Member),
+}
+
+/// Whether a membership can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Every event since Discord said it has come in.
+    Verified,
+    /// Events may have been missed since.
+    Unverified,
+}
+
+/// What permissions in a guild follow from, besides the member.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) guild: GuildId,
+    pub(super) owner: UserId,
+    pub(super) roles: &'a [Role],
+}
+
+impl Rules<'_> {
+    /// What `member` may do at `wall`.
+    pub(super) fn permissions_of(self, member: &Member, wall: UnixMs) -> Permissions {
+        PermissionsOf {
+            guild: self.guild,
+            owner: self.owner,
+            roles: self.roles,
+            user: member.user,
+            held: &member.roles,
+            timed_out_until: member.timed_out_until,
+        }
+        .at(wall)
+    }
+}
+
+impl Watcher {
+    /// Works out what the user may do at `wall`, and notes it as told. The new set, if it is
+    /// another one.
+    ///
+    /// While their membership is not verified nothing is gained: roles may have been taken
+    /// while nobody said so.
+    pub(super) fn recompute(&mut self, rules: Rules<'_>, wall: UnixMs) -> Option<Permissions> {
+        let computed = match &self.membership {
+            Membership::Unknown | Membership::Absent => Permissions::NONE,
+            Membership::Present(member) => rules.permissions_of(member, wall),
+        };
+        let permissions = match self.trust {
+            Trust::Verified => computed,
+            Trust::Unverified => computed & self.told,
+        };
+        let changed = permissions != self.told;
+        self.told = permissions;
+        changed.then_some(permissions)
+    }
+
+    /// The user as an answer or a snapshot shows them; none for somebody who is no member.
+    pub(super) fn view(&self) -> Option<UserView> {
+        match &self.membership {
+            Membership::Unknown | Membership::Absent => None,
+            Membership::Present(member) => Some(UserView {
+                id: member.user,
+                tag: member.tag.clone(),
+                permissions: self.told,
+            }),
+        }
+    }
+
+    /// The end of a time-out that runs at `wall`.
+    pub(super) fn timed_out_until(&self, wall: UnixMs) -> Option<UnixMs> {
+        match &self.membership {
+            Membership::Unknown | Membership::Absent => None,
+            Membership::Present(member) => member.timed_out_until.filter(|&until| until > wall),
+        }
+    }
+}
+
+impl Crowd {
+    /// How many connections are on the guild.
+    pub(super) fn connections(&self) -> u32 {
+        self.edges.iter().sum()
+    }
+
+    /// How many of them are basic.
+    pub(super) fn basic(&self) -> u32 {
+        self.basic
+    }
+
+    /// How many users are connected.
+    pub(super) fn users(&self) -> usize {
+        let connected = |watcher: &&Watcher| !watcher.clients.is_empty();
+        self.watchers.values().filter(connected).count()
+    }
+
+    /// Which edge shards have anybody on the guild: bit n is shard n. Shards from 63 on share
+    /// the last bit.
+    pub(super) fn edge_mask(&self) -> u64 {
+        let occupied = self
+            .edges
+            .iter()
+            .enumerate()
+            .filter(|&(_, &count)| count > 0);
+        occupied.fold(0, |mask, (edge, _)| mask | 1 << edge.min(63))
+    }
+
+    /// Whether nobody is there, and nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.connections() == 0 && self.watchers.is_empty()
+    }
+
+    /// Counts a connection in.
+    pub(super) fn enter(&mut self, client: ClientId, user: Option<UserId>) {
+        let edge = usize::from(client.edge);
+        if self.edges.len() <= edge {
+            self.edges.resize(edge + 1, 0);
+        }
+        self.edges[edge] += 1;
+        match user.and_then(|user| self.watchers.get_mut(&user)) {
+            Some(watcher) => watcher.clients.push(client),
+            None => self.basic += 1,
+        }
+    }
+
+    /// Counts a connection out.
+    pub(super) fn leave(&mut self, client: ClientId, user: Option<UserId>) {
+        self.edges[usize::from(client.edge)] -= 1;
+        match user.and_then(|user| self.watchers.get_mut(&user)) {
+            Some(watcher) => watcher.clients.retain(|&other| other != client),
+            None => self.basic -= 1,
+        }
+    }
+
+    /// The user, if they are here or about to be.
+    pub(super) fn watcher(&self, user: UserId) -> Option<&Watcher> {
+        self.watchers.get(&user)
+    }
+
+    /// The user, if they are here or about to be.
+    pub(super) fn watcher_mut(&mut self, user: UserId) -> Option<&mut Watcher> {
+        self.watchers.get_mut(&user)
+    }
+
+    /// Makes room for a user of whom nothing is known.
+    pub(super) fn expect(&mut self, user: UserId) {
+        self.watchers.entry(user).or_insert(Watcher {
+            clients: Vec::new(),
+            membership: Membership::Unknown,
+            trust: Trust::Verified,
+            told: Permissions::NONE,
+        });
+    }
+
+    /// Notes what `user` is to the guild; whether that had been verified before. None if the
+    /// user is nobody's concern.
+    pub(super) fn put_membership(&mut self, user: UserId, membership: Membership) -> Option<Trust> {
+        let watcher = self.watchers.get_mut(&user)?;
+        for role in held(&watcher.membership) {
+            self.holders.remove(&(*role, user));
+        }
+        watcher.membership = membership;
+        for role in held(&watcher.membership) {
+            self.holders.insert((*role, user));
+        }
+        Some(std::mem::replace(&mut watcher.trust, Trust::Verified))
+    }
+
+    /// Forgets a user who is neither here nor waiting; whether there was one.
+    pub(super) fn forget_idle(&mut self, user: UserId) -> bool {
+        let idle = self
+            .watchers
+            .get(&user)
+            .is_some_and(|watcher| watcher.clients.is_empty())
+            && !self.waiting.contains_key(&user);
+        if idle {
+            self.put_membership(user, Membership::Absent);
+            self.watchers.remove(&user);
+            self.lookups.done(user);
+        }
+        idle
+    }
+
+    /// A client begins to wait for its user's member.
+    pub(super) fn wait(&mut self, client: ClientId, user: UserId) {
+        self.waiting.entry(user).or_default().push(client);
+    }
+
+    /// A client gives up waiting.
+    pub(super) fn stop_waiting(&mut self, client: ClientId, user: UserId) {
+        if let Some(clients) = self.waiting.get_mut(&user) {
+            clients.retain(|&other| other != client);
+            if clients.is_empty() {
+                self.waiting.remove(&user);
+            }
+        }
+    }
+
+    /// Whoever waits for `user`'s member, taken out.
+    pub(super) fn take_waiting(&mut self, user: UserId) -> Vec<ClientId> {
+        self.waiting.remove(&user).unwrap_or_default()
+    }
+
+    /// The users whose member somebody waits for.
+    pub(super) fn waited_for(&self) -> Vec<UserId> {
+        self.waiting.keys().copied().collect()
+    }
+
+    /// Everybody who is here or about to be.
+    pub(super) fn user_ids(&self) -> Vec<UserId> {
+        self.watchers.keys().copied().collect()
+    }
+
+    /// Who holds `role`.
+    pub(super) fn holders(&self, role: RoleId) -> Vec<UserId> {
+        let range = (
+            Bound::Included((role, UserId(0))),
+            Bound::Included((role, UserId(u64::MAX))),
+        );
+        self.holders.range(range).map(|&(_, user)| user).collect()
+    }
+
+    /// Events may have been missed: no membership can be relied on.
+    pub(super) fn distrust(&mut self) {
+        for watcher in self.watchers.values_mut() {
+            watcher.trust = Trust::Unverified;
+        }
+    }
+}
+
+fn held(membership: &Membership) -> &[RoleId] {
+    match membership {
+        Membership::Unknown | Membership::Absent => &[],
+        Membership::Present(member) => &member.roles,
+    }
+}

@@ -1,0 +1,136 @@
+//! The shards of the bot: which have come up, and which guilds they still owe.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use guildgate_model::{GuildId, Mono, ShardId};
+
+/// What is known of the links to Discord, and of guilds that were named but never shown.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    /// How many shards there are; zero before anything was heard.
+    count: u32,
+    /// By shard number; only shards that have had a session.
+    links: BTreeMap<u32, Link>,
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    /// Listed by READY, and neither shown nor called unavailable since.
+    awaited: BTreeSet<GuildId>,
+    /// Unavailable since before it was ever shown.
+    dark: BTreeSet<GuildId>,
+    /// When something of `awaited` last came in.
+    progress_at: Mono,
+}
+
+/// What a guild is that the hub holds no data of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unseen {
+    /// The shard that would know has had no session yet.
+    LinkNotUp,
+    /// READY listed it, and it is on its way.
+    Awaited,
+    /// There is an outage.
+    Dark,
+    /// The bot is not in it.
+    Unknown,
+}
+
+/// Whether a node may serve clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Every shard has come up, and its guilds are in or known to be unavailable.
+    Ready,
+    /// Something is still on its way.
+    Waiting {
+        /// How many shards have not come up; if none was heard of yet, one.
+        shards_missing: u32,
+        /// How many guilds that READY listed have not come in.
+        guilds_missing: usize,
+    },
+}
+
+impl Links {
+    /// A session began that lists `unseen`, which the hub holds no data of.
+    pub(super) fn session_started(&mut self, shard: ShardId, unseen: BTreeSet<GuildId>, now: Mono) {
+        self.known(shard);
+        let link = Link {
+            awaited: unseen,
+            dark: BTreeSet::new(),
+            progress_at: now,
+        };
+        self.links.insert(shard.id, link);
+    }
+
+    /// A session went on; after a restart this is the first that is heard of a shard.
+    pub(super) fn session_resumed(&mut self, shard: ShardId) {
+        self.known(shard);
+        self.links.entry(shard.id).or_default();
+    }
+
+    /// The guild was shown; what it was until then.
+    pub(super) fn arrived(&mut self, shard: ShardId, guild: GuildId, now: Mono) -> Unseen {
+        let Some(link) = self.links.get_mut(&shard.id) else {
+            return Unseen::Unknown;
+        };
+        if link.awaited.remove(&guild) {
+            link.progress_at = now;
+            Unseen::Awaited
+        } else if link.dark.remove(&guild) {
+            Unseen::Dark
+        } else {
+            Unseen::Unknown
+        }
+    }
+
+    /// A guild that was never shown is unavailable.
+    pub(super) fn went_dark(&mut self, shard: ShardId, guild: GuildId, now: Mono) {
+        self.arrived(shard, guild, now);
+        if let Some(link) = self.links.get_mut(&shard.id) {
+            link.dark.insert(guild);
+        }
+    }
+
+    /// What `guild` is, if the hub holds no data of it.
+    pub(super) fn unseen(&self, guild: GuildId) -> Unseen {
+        if self.count == 0 {
+            return Unseen::LinkNotUp;
+        }
+        let home = ((guild.0 >> 22) % u64::from(self.count)) as u32;
+        match self.links.get(&home) {
+            None => Unseen::LinkNotUp,
+            Some(link) if link.awaited.contains(&guild) => Unseen::Awaited,
+            Some(link) if link.dark.contains(&guild) => Unseen::Dark,
+            Some(_) => Unseen::Unknown,
+        }
+    }
+
+    /// Whether everything is in. Guilds still awaited after `quiet` without any coming in
+    /// count as unavailable.
+    pub(super) fn readiness(&self, now: Mono, quiet: std::time::Duration) -> Readiness {
+        let shards_missing = self.count.max(1) - self.links.len() as u32;
+        let guilds_missing = self
+            .links
+            .values()
+            .filter(|link| now.since(link.progress_at) < quiet)
+            .map(|link| link.awaited.len())
+            .sum();
+        if shards_missing == 0 && guilds_missing == 0 {
+            Readiness::Ready
+        } else {
+            Readiness::Waiting {
+                shards_missing,
+                guilds_missing,
+            }
+        }
+    }
+
+    /// Another number of shards is another way to spread the guilds: what was heard before
+    /// says nothing.
+    fn known(&mut self, shard: ShardId) {
+        if self.count != shard.count {
+            self.count = shard.count;
+            self.links.clear();
+        }
+    }
+}

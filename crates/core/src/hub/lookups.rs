@@ -1,0 +1,204 @@
+//! Requests for the members of one guild: gathered, bounded, and repeated when unanswered.
+
+use std::collections::BTreeSet;
+
+use guildgate_model::{Mono, UserId};
+
+use super::config::{Config, LOOKUP_USERS_MAX};
+
+/// Which members are to be asked for, and which have been.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    /// A client waits for them.
+    urgent: BTreeSet<UserId>,
+    /// They are known, but not for sure.
+    later: BTreeSet<UserId>,
+    open: Vec<OpenRequest>,
+    /// When what has been gathered goes out.
+    window_ends: Mono,
+}
+
+#[derive(Debug)]
+struct OpenRequest {
+    answer_by: Mono,
+    users: BTreeSet<UserId>,
+}
+
+/// Whom to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// A client waits.
+    Urgent,
+    /// Nobody waits.
+    Later,
+}
+
+/// Whether Discord can be asked about the guild.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It can.
+    Open,
+    /// The link is down, or the guild is not available.
+    Shut,
+}
+
+impl Lookups {
+    /// Puts `user` on the list.
+    pub(super) fn want(&mut self, user: UserId, urgency: Urgency, now: Mono, config: &Config) {
+        if self.urgent.is_empty() && self.later.is_empty() {
+            self.window_ends = now + config.lookup_window;
+        }
+        match urgency {
+            Urgency::Urgent => {
+                self.later.remove(&user);
+                self.urgent.insert(user);
+            }
+            Urgency::Later if self.urgent.contains(&user) => {}
+            Urgency::Later => {
+                self.later.insert(user);
+            }
+        }
+    }
+
+    /// The link broke since: what was asked may never be answered, and is asked again.
+    pub(super) fn ask_again(&mut self) {
+        for mut request in self.open.drain(..) {
+            self.later.append(&mut request.users);
+        }
+    }
+
+    /// `user` is answered for, or nobody cares any more.
+    pub(super) fn done(&mut self, user: UserId) {
+        self.urgent.remove(&user);
+        self.later.remove(&user);
+        for request in &mut self.open {
+            request.users.remove(&user);
+        }
+        self.open.retain(|request| !request.users.is_empty());
+    }
+
+    /// Hands the requests that are to go out now to `send`; returns when to step again.
+    pub(super) fn step(
+        &mut self,
+        now: Mono,
+        reach: Reach,
+        config: &Config,
+        mut send: impl FnMut(Vec<UserId>),
+    ) -> Option<Mono> {
+        self.give_up_overdue(now);
+        if reach == Reach::Open {
+            while self.may_send(now, config) {
+                let users = self.take_batch();
+                send(users.iter().copied().collect());
+                self.open.push(OpenRequest {
+                    answer_by: now + config.lookup_within,
+                    users,
+                });
+            }
+        }
+        let overdue = self.open.iter().map(|request| request.answer_by).min();
+        let window = (reach == Reach::Open && self.wanted() > 0 && self.has_room(config))
+            .then_some(self.window_ends);
+        overdue.into_iter().chain(window).min()
+    }
+
+    /// Unanswered users go back on the list.
+    fn give_up_overdue(&mut self, now: Mono) {
+        let (later, open) = (&mut self.later, &mut self.open);
+        open.retain_mut(|request| {
+            let waits = request.answer_by > now;
+            if !waits {
+                later.append(&mut request.users);
+            }
+            waits
+        });
+    }
+
+    fn may_send(&self, now: Mono, config: &Config) -> bool {
+        let wanted = self.wanted();
+        let gathered = now >= self.window_ends || wanted >= LOOKUP_USERS_MAX;
+        wanted > 0 && gathered && self.has_room(config)
+    }
+
+    fn has_room(&self, config: &Config) -> bool {
+        self.open.len() < config.lookups_open_max
+    }
+
+    fn wanted(&self) -> usize {
+        self.urgent.len() + self.later.len()
+    }
+
+    fn take_batch(&mut self) -> BTreeSet<UserId> {
+        let mut users = BTreeSet::new();
+        while users.len() < LOOKUP_USERS_MAX {
+            let Some(user) = self.urgent.pop_first().or_else(|| self.later.pop_first()) else {
+                break;
+            };
+            users.insert(user);
+        }
+        users
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(ms: u64) -> Mono {
+        Mono::ZERO + Duration::from_millis(ms)
+    }
+
+    fn step(lookups: &mut Lookups, ms: u64, reach: Reach) -> (Vec<Vec<u64>>, Option<Mono>) {
+        let mut sent = Vec::new();
+        let next = lookups.step(at(ms), reach, &Config::default(), |users| {
+            sent.push(users.into_iter().map(|user| user.0).collect());
+        });
+        (sent, next)
+    }
+
+    fn want(lookups: &mut Lookups, users: std::ops::Range<u64>, urgency: Urgency, ms: u64) {
+        for user in users {
+            lookups.want(UserId(user), urgency, at(ms), &Config::default());
+        }
+    }
+
+    #[test]
+    fn a_window_gathers_and_a_full_request_goes_at_once() {
+        let mut lookups = Lookups::default();
+        want(&mut lookups, 0..2, Urgency::Urgent, 0);
+        assert_eq!(step(&mut lookups, 5, Reach::Open), (vec![], Some(at(20))));
+        let (sent, next) = step(&mut lookups, 20, Reach::Open);
+        assert_eq!(sent, [vec![0, 1]]);
+        assert_eq!(next, Some(at(10_020)));
+        want(&mut lookups, 10..110, Urgency::Later, 30);
+        assert_eq!(step(&mut lookups, 30, Reach::Open).0.len(), 1);
+    }
+
+    #[test]
+    fn those_who_are_waited_for_go_first() {
+        let mut lookups = Lookups::default();
+        want(&mut lookups, 0..450, Urgency::Later, 0);
+        want(&mut lookups, 1000..1001, Urgency::Urgent, 0);
+        let (sent, _) = step(&mut lookups, 0, Reach::Open);
+        assert_eq!(sent.len(), 4, "no more than four requests are open");
+        assert!(sent[0].contains(&1000));
+        for user in sent.concat() {
+            lookups.done(UserId(user));
+        }
+        assert_eq!(step(&mut lookups, 20, Reach::Open).0.concat().len(), 51);
+    }
+
+    #[test]
+    fn what_is_not_answered_is_asked_again_once_discord_can_be_asked() {
+        let mut lookups = Lookups::default();
+        want(&mut lookups, 0..1, Urgency::Urgent, 0);
+        assert_eq!(step(&mut lookups, 20, Reach::Shut), (vec![], None));
+        assert_eq!(step(&mut lookups, 21, Reach::Open).0, [vec![0]]);
+        assert_eq!(step(&mut lookups, 10_021, Reach::Shut), (vec![], None));
+        assert_eq!(step(&mut lookups, 10_022, Reach::Open).0, [vec![0]]);
+        lookups.done(UserId(0));
+        assert_eq!(step(&mut lookups, 99_000, Reach::Open), (vec![], None));
+    }
+}

@@ -1,0 +1,170 @@
+//! Guild state across a restart: bytes out, and in again.
+
+use guildgate_model::{
+    Emoji, EmojiId, GuildData, GuildId, Now, Permissions, Role, RoleId, ShardId, UnixMs, UserId,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Hub,
+    guild::{Guild, Standing},
+    ports::Output,
+};
+
+/// A chunk that was not written by [`Hub::export`], or by another version of it.
+#[derive(Debug, thiserror::Error)]
+#[error("the saved guild state cannot be read")]
+pub struct ImportError(#[source] serde_json::Error);
+
+impl Hub {
+    /// The guilds of a shard, in chunks of moderate size, without whoever is on them.
+    #[must_use]
+    pub fn export(&self, shard: ShardId) -> Vec<Vec<u8>> {
+        let guilds: Vec<&Guild> = self
+            .guilds
+            .values()
+            .map(|guild| &**guild)
+            .filter(|guild| shard.serves(guild.id))
+            .collect();
+        guilds
+            .chunks(GUILDS_PER_CHUNK)
+            .map(|guilds| {
+                let saved: Vec<SavedGuild> = guilds.iter().map(|&guild| guild.into()).collect();
+                serde_json::to_vec(&saved).expect("saved guilds are plain JSON")
+            })
+            .collect()
+    }
+
+    /// Takes over guilds from [`Hub::export`]. They are stale since `saved_at` until their
+    /// shard's session is resumed; if it is not, its READY sets them right. Guilds that the
+    /// hub knows already stay as they are.
+    ///
+    /// # Errors
+    /// [`ImportError`] if a chunk cannot be read; the chunks before it are taken.
+    pub fn import(
+        &mut self,
+        now: Now,
+        saved_at: UnixMs,
+        chunks: &[Vec<u8>],
+        out: &mut Vec<Output>,
+    ) -> Result<(), ImportError> {
+        for chunk in chunks {
+            let saved: Vec<SavedGuild> = serde_json::from_slice(chunk).map_err(ImportError)?;
+            for guild in saved {
+                self.import_guild(now, saved_at, guild, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn import_guild(
+        &mut self,
+        now: Now,
+        saved_at: UnixMs,
+        saved: SavedGuild,
+        out: &mut Vec<Output>,
+    ) {
+        let id = saved.id;
+        if self.guilds.contains_key(&id) {
+            return;
+        }
+        let counted_at = saved.counted_at;
+        let standing = match saved.outage_since {
+            Some(since) => Standing::Outage { since },
+            None => Standing::Adrift { since: saved_at },
+        };
+        let (guilds, mut turn) = self.split(now, out);
+        let invite = turn.config.invites.get(&id).map(|code| &**code);
+        let mut guild = Box::new(Guild::new(id, invite, standing));
+        guild.fill(saved.into(), &mut turn);
+        guild.counted_at = counted_at;
+        guilds.insert(id, guild);
+    }
+}
+
+const GUILDS_PER_CHUNK: usize = 64;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedGuild {
+    id: GuildId,
+    name: Box<str>,
+    owner: UserId,
+    icon: Option<Box<str>>,
+    banner: Option<Box<str>>,
+    description: Option<Box<str>>,
+    vanity: Option<Box<str>>,
+    premium_tier: u8,
+    verification_level: u8,
+    mfa_level: u8,
+    nsfw: bool,
+    member_count: u64,
+    counted_at: UnixMs,
+    outage_since: Option<UnixMs>,
+    roles: Vec<(RoleId, Permissions)>,
+    emojis: Vec<(EmojiId, Box<str>, bool)>,
+}
+
+impl From<&Guild> for SavedGuild {
+    fn from(guild: &Guild) -> SavedGuild {
+        let about = &guild.about;
+        let emojis = about.emojis.unpack().into_iter();
+        SavedGuild {
+            id: guild.id,
+            name: about.name.clone(),
+            owner: about.owner,
+            icon: about.icon.clone(),
+            banner: about.banner.clone(),
+            description: about.description.clone(),
+            vanity: about.vanity.clone(),
+            premium_tier: about.premium_tier,
+            verification_level: about.verification_level,
+            mfa_level: about.mfa_level,
+            nsfw: about.nsfw,
+            member_count: guild.member_count,
+            counted_at: guild.counted_at,
+            outage_since: match guild.standing {
+                Standing::Outage { since } => Some(since),
+                Standing::Live | Standing::Adrift { .. } | Standing::Gap { .. } => None,
+            },
+            roles: guild
+                .roles
+                .iter()
+                .map(|role| (role.id, role.permissions))
+                .collect(),
+            emojis: emojis
+                .map(|emoji| (emoji.id, emoji.name, emoji.animated))
+                .collect(),
+        }
+    }
+}
+
+impl From<SavedGuild> for GuildData {
+    fn from(saved: SavedGuild) -> GuildData {
+        let roles = saved.roles.into_iter();
+        let emojis = saved.emojis.into_iter();
+        GuildData {
+            id: saved.id,
+            name: Some(saved.name),
+            owner: Some(saved.owner),
+            icon: Some(saved.icon),
+            banner: Some(saved.banner),
+            description: Some(saved.description),
+            vanity: Some(saved.vanity),
+            premium_tier: Some(saved.premium_tier),
+            verification_level: Some(saved.verification_level),
+            mfa_level: Some(saved.mfa_level),
+            nsfw: Some(saved.nsfw),
+            member_count: Some(saved.member_count),
+            roles: Some(
+                roles
+                    .map(|(id, permissions)| Role { id, permissions })
+                    .collect(),
+            ),
+            emojis: Some(
+                emojis
+                    .map(|(id, name, animated)| Emoji { id, name, animated })
+                    .collect(),
+            ),
+        }
+    }
+}
