@@ -120,4 +120,37 @@ impl CloseCode {
             | CloseCode::OriginNotAllowed => false,
         }
     }
+
+    /// What it means, for the documents.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            CloseCode::Normal => "the client closed; the server answers in kind",
+            CloseCode::GoingAway => "the server is going away",
+            CloseCode::ProtocolError => "a frame broke RFC 6455 itself",
+            CloseCode::Unknown => "unknown error",
+            CloseCode::UnknownOpcode => "unknown opcode, or one that only the server sends",
+            CloseCode::NotDecodable => {
+                "not decodable: bad JSON, binary, wrong types, over the size limit"
+            }
+            CloseCode::NotAuthenticated => "a command before authentication",
+            CloseCode::AuthenticationFailed => "authentication failed or withdrawn",
+            CloseCode::AlreadyAuthenticated => "already authenticated",
+            CloseCode::RateLimited => "rate limited: too many frames",
+            CloseCode::TimedOut => "timed out: authentication or heartbeat",
+            CloseCode::SlowConsumer => "slow consumer: its queue overran",
+            CloseCode::OriginNotAllowed => "origin not allowed",
+            CloseCode::NotReady => "not ready: the Discord side has not come up yet",
+        }
+    }
+
+    /// Whether to reconnect, for the documents.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match (self.invites_reconnect(), self) {
+            (true, CloseCode::RateLimited | CloseCode::NotReady) => "yes, later",
+            (true, _) => "yes",
+            (false, _) => "no",
+        }
+    }
 }

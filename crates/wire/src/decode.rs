@@ -158,11 +158,12 @@ pub enum ApplicationCommand {
 /// Decodes one text frame.
 ///
 /// # Errors
-/// [`CloseCode::NotDecodable`] for bad JSON, anything but an object, or a field of the wrong
-/// type outside a command's `d`; [`CloseCode::UnknownOpcode`] for an opcode that is unknown or
-/// only the server's. What is wrong inside a command's `d` refuses the command, not the frame.
+/// [`CloseCode::NotDecodable`] for bad JSON, anything but an object, or a field that is missing
+/// or of the wrong type outside a command's `d`; [`CloseCode::UnknownOpcode`] for an opcode that
+/// is unknown or only the server's; [`CloseCode::AuthenticationFailed`] for a `uid` that is
+/// nobody's id. What is wrong inside a command's `d` refuses the command, not the frame.
 ///
-/// Source: wire protocol, "Transport", "Opcodes", "Close codes".
+/// Source: wire protocol, "Transport", "Opcodes", "Authentication", "Close codes".
 pub fn decode(text: &str, nonce_bytes_max: usize) -> Result<ClientFrame, CloseCode> {
     let Ok(Value::Object(mut frame)) = serde_json::from_str::<Value>(text) else {
         return Err(CloseCode::NotDecodable);
@@ -208,7 +209,9 @@ fn authenticate(data: Value) -> Result<ClientFrame, CloseCode> {
     };
     let user = match data.remove("uid") {
         None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.parse().map_err(|_| CloseCode::NotDecodable)?),
+        Some(Value::String(text)) => {
+            Some(text.parse().map_err(|_| CloseCode::AuthenticationFailed)?)
+        }
         Some(_) => return Err(CloseCode::NotDecodable),
     };
     let resume = match data.remove("resume") {

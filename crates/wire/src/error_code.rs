@@ -94,4 +94,30 @@ impl ErrorCode {
             ErrorCode::UnknownCommand => "unknown_command",
         }
     }
+
+    /// What it means, for the documents.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ErrorCode::BadRequest => "a field of `d` is missing or of the wrong type",
+            ErrorCode::NotAuthenticated => "the command needs a user; the connection is basic",
+            ErrorCode::Forbidden => "the user may not",
+            ErrorCode::InvalidToken => "the token is not good for this",
+            ErrorCode::UnknownGuild => "the bot is not in that guild",
+            ErrorCode::NotConnected => "the connection is not on that guild",
+            ErrorCode::NoSession => "the connection has no application session there",
+            ErrorCode::SessionExists => "the connection has an application session there already",
+            ErrorCode::Conflict => "what it rests on has changed since",
+            ErrorCode::InvalidForm => "the patch would make the form invalid",
+            ErrorCode::InvalidAnswers => "the answers do not fit the form",
+            ErrorCode::ReauthRequired => "the session waits for APPLICATION_SESSION_REAUTH",
+            ErrorCode::Closed => "the form takes no submissions",
+            ErrorCode::Full => "the form has all the submissions it takes",
+            ErrorCode::Duplicate => "the user has a pending submission there",
+            ErrorCode::TooLarge => "too large, too deep, or too many",
+            ErrorCode::RateLimited => "too often; try again later",
+            ErrorCode::Unavailable => "something behind the gateway does not answer; try again",
+            ErrorCode::UnknownCommand => "no such command",
+        }
+    }
 }

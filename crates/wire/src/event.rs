@@ -59,6 +59,49 @@ event_names! {
     ApplicationSubmitted => "APPLICATION_SUBMITTED",
 }
 
+impl EventName {
+    /// Who gets it, for the documents.
+    #[must_use]
+    pub fn receivers(self) -> &'static str {
+        match self {
+            EventName::GuildMemberCountChange
+            | EventName::GuildUpdate
+            | EventName::GuildResync
+            | EventName::GuildUnavailable => "all on the guild",
+            EventName::GuildPrivilegeUpdate => "the user concerned",
+            EventName::ApplicationSessionHbP
+            | EventName::ApplicationSessionReauth
+            | EventName::ApplicationSessionEnd => "a session's connection",
+            EventName::ApplicationSessionPatch
+            | EventName::ApplicationSessionJoin
+            | EventName::ApplicationSessionLeave => "the other participants",
+            EventName::ApplicationReviwed => "the applicant",
+            EventName::ApplicationSubmitted => "managers on the guild",
+        }
+    }
+
+    /// Its `d`, for the documents.
+    #[must_use]
+    pub fn data(self) -> &'static str {
+        match self {
+            EventName::GuildMemberCountChange => "`{guild_id, member_count}`",
+            EventName::GuildPrivilegeUpdate => "`{guild_id, id, tag, self: true, permissions}`",
+            EventName::GuildUpdate => "`{guild_id, guild}`",
+            EventName::GuildResync => "`{guild_id, guild, user}`",
+            EventName::GuildUnavailable => "`{guild_id, left}`",
+            EventName::ApplicationSessionHbP => "`{gid}`",
+            EventName::ApplicationSessionReauth => "`{gid, reason, deadline_ms}`",
+            EventName::ApplicationSessionPatch => "`{gid, uid, apv, patch}`",
+            EventName::ApplicationSessionJoin | EventName::ApplicationSessionLeave => {
+                "`{gid, uid, tag}`"
+            }
+            EventName::ApplicationSessionEnd => "`{gid, reason}`",
+            EventName::ApplicationReviwed => "the notification",
+            EventName::ApplicationSubmitted => "`{gid, id, uid}`",
+        }
+    }
+}
+
 /// How an event travels when its receiver is slow.
 ///
 /// Source: wire protocol, "Events", the two lanes.

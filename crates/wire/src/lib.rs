@@ -3,6 +3,7 @@
 //! Pure, and the only crate that knows the clients' JSON. It decides nothing: what a frame
 //! means for a client is `guildgate-core`'s concern.
 
+mod application;
 mod close;
 mod decode;
 mod encode;
@@ -11,8 +12,13 @@ mod event;
 mod limits;
 mod opcode;
 mod sequence;
+pub mod tables;
 mod view;
 
+pub use application::{
+    EndReason, FormView, ParticipantView, ReauthReason, SessionStarted, patch_taken,
+    reauthenticated, session_heartbeat_taken, success,
+};
 pub use close::CloseCode;
 pub use decode::{ApplicationCommand, BadField, ClientFrame, Command, Nonce, ResumeFrom, decode};
 pub use encode::{

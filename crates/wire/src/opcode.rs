@@ -89,4 +89,22 @@ impl Opcode {
             Opcode::CommandResponse => "COMMAND_RESPONSE",
         }
     }
+
+    /// Its `d`, for the documents.
+    #[must_use]
+    pub fn data(self) -> &'static str {
+        match self {
+            Opcode::RequestAuth | Opcode::Heartbeat => "null",
+            Opcode::Authenticate => "`{token, uid}`; optional `resume: {session_id, seq}`",
+            Opcode::Authenticated => {
+                "`{missed_notifications, session_id, heartbeat_interval, resumed}`"
+            }
+            Opcode::HeartbeatReply => "null, or the last `s` seen",
+            Opcode::Event => "by event; the frame also has `ev` and, for a full session, `s`",
+            Opcode::Command => "by command; the frame has `cmd` and optional `nonce`",
+            Opcode::CommandResponse => {
+                "`{for, data}` or `{for, error: {code, message}}`, plus the `nonce` echoed"
+            }
+        }
+    }
 }

@@ -1,0 +1,5 @@
+//! The frames that are golden, each as the code makes it.
+
+pub mod client;
+pub mod events;
+pub mod server;
