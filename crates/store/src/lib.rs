@@ -28,6 +28,8 @@ mod sql;
 mod sqlite;
 mod store;
 mod submissions;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tokens;
 
 pub use audit::{Audit, AuditAction, AuditEntry};

@@ -34,7 +34,7 @@ pub trait Sql {
     fn query(&mut self, statement: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError>;
 
     /// Waits until no other transaction holds `turn`, and holds it until this one ends. An
-    /// operation takes one turn at most, and before anything else, so that none wait in a ring.
+    /// operation that needs two takes them in the order of [`Turn`], so that none wait in a ring.
     fn await_turn(&mut self, turn: Turn) -> Result<(), StoreError>;
 
     /// This transaction adds to the feed: readers are to be woken when it is committed.
@@ -56,6 +56,8 @@ pub enum Turn {
     Identifies(TokenHash),
     /// A shard's sessions and snapshots.
     Shard(u32),
+    /// A user's inbox.
+    Inbox(UserId),
 }
 
 impl Turn {
@@ -74,6 +76,7 @@ impl Turn {
                 (5, i64::from_le_bytes(head), 0)
             }
             Turn::Shard(shard) => (6, i64::from(shard), 0),
+            Turn::Inbox(user) => (7, user.0.cast_signed(), 0),
         };
         words[0] = class;
         words[1..9].copy_from_slice(&a.to_le_bytes());

@@ -9,7 +9,7 @@ use super::{feed, one};
 use crate::{
     ChangeKind, INBOX_MAX, Inbox, NewNotification, StoreError,
     engine::{Engine, SqlStore},
-    sql::{Row, Sql, params},
+    sql::{Row, Sql, Turn, params},
 };
 
 #[async_trait]
@@ -90,6 +90,8 @@ pub(super) fn insert(
     new: &NewNotification,
     now: UnixMs,
 ) -> Result<Notification, StoreError> {
+    // Two at once would not see each other's, and leave more than the bound.
+    sql.await_turn(Turn::Inbox(new.user))?;
     let rows = sql.query(
         "INSERT INTO notifications (user_id, decision, guild, application, note, at)
         VALUES ($1, $2, $3, $4, $5, $6)

@@ -1,0 +1,11 @@
+//! What every store does, tried on each engine.
+
+mod discord;
+mod documents;
+mod feed;
+mod inbox;
+mod opening;
+mod outbox;
+mod submissions;
+mod support;
+mod tokens;
