@@ -1,9 +1,13 @@
 //! The drivers of a node: sockets, threads, clocks, the database, HTTP. They decide nothing;
 //! what a frame, an event or a deadline means is decided in the pure crates.
 
+pub mod api;
 pub mod clock;
 pub mod config;
 #[cfg(test)]
 mod docs;
 pub mod edge;
 pub mod front;
+pub mod metrics;
+pub mod problem;
+pub mod services;

@@ -1,0 +1,124 @@
+//! What the gateway serves over plain HTTP: the API for a site's back end, where the gateway
+//! is, how it is, and the page.
+//!
+//! Every route under `/api/v1` but its own description needs the admin key: a handler asks
+//! for [`extract::Admin`], which nobody can make without it. Every error is a problem document.
+
+mod extract;
+mod gateway;
+mod guilds;
+mod health;
+mod notifications;
+mod page;
+mod state;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+use axum::{Router, http::Uri, response::IntoResponse, routing::get};
+use http::Method;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::problem::{FieldError, Problem, ProblemKind};
+
+pub use gateway::PeerAddress;
+pub use page::{Asset, Assets};
+pub use state::{Api, ApiParts, GuildSummary, Live, LiveError, NotReady, Readiness};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Guildgate",
+        description = "The API for a site's back end, and what a page and an operator need. \
+            Errors are problem documents (RFC 9457). Ids are strings.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Problem, FieldError)),
+    modifiers(&AdminKey),
+    tags(
+        (name = "tokens", description = "Credentials of users, guilds and the site"),
+        (name = "guilds", description = "Guilds as the gateway sees them now"),
+        (name = "notifications", description = "What users are told"),
+        (name = "gateway", description = "Where clients connect"),
+        (name = "operation", description = "How the gateway is"),
+    )
+)]
+struct Description;
+
+struct AdminKey;
+
+impl utoipa::Modify for AdminKey {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        api.components.get_or_insert_default().add_security_scheme(
+            ADMIN_KEY,
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
+    }
+}
+
+/// The admin key's name in the description.
+const ADMIN_KEY: &str = "admin_key";
+
+/// Every route and its description.
+fn described() -> (Router<Api>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(tokens::issue, tokens::list))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(guilds::list))
+        .routes(routes!(guilds::read))
+        .routes(routes!(guilds::set_invite))
+        .routes(routes!(notifications::send))
+        .routes(routes!(gateway::locate))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(describe))
+        .split_for_parts()
+}
+
+/// The description of the API.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().1
+}
+
+/// All that is served over plain HTTP.
+#[must_use]
+pub fn router(api: Api) -> Router {
+    let (router, _) = described();
+    router
+        .route("/", get(page::index))
+        .route("/demo.json", get(page::demo))
+        .route("/{*path}", get(page::asset))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(api)
+}
+
+/// This description
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "operation",
+    responses((status = 200, description = "The API, as OpenAPI 3.1", content_type = "application/json"))
+)]
+async fn describe() -> impl IntoResponse {
+    axum::Json(openapi())
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    page::not_found(uri.path())
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        ProblemKind::MethodNotAllowed,
+        format!(
+            "{} does not take {method}; see `Allow`, or /api/v1/openapi.json",
+            uri.path()
+        ),
+    )
+}

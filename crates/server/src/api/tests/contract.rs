@@ -1,0 +1,237 @@
+//! The description and the handlers say the same: every documented status of every documented
+//! operation is had from the handlers, and the handlers answer no other.
+
+use std::collections::BTreeSet;
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::harness::{Harness, KEY};
+
+/// One request, and the status that it is answered with.
+struct Case {
+    method: Method,
+    /// The path as documented; its variables are filled in by `variables`.
+    template: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    query: &'static str,
+    body: Option<&'static str>,
+    caller: Caller,
+    expected: u16,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Caller {
+    Admin,
+    AdminWithText,
+    Nobody,
+}
+
+fn case(method: Method, template: &'static str, expected: u16) -> Case {
+    Case {
+        method,
+        template,
+        variables: &[],
+        query: "",
+        body: None,
+        caller: Caller::Admin,
+        expected,
+    }
+}
+
+impl Case {
+    fn with(self, variables: &'static [(&'static str, &'static str)]) -> Case {
+        Case { variables, ..self }
+    }
+
+    fn body(self, body: &'static str) -> Case {
+        Case {
+            body: Some(body),
+            ..self
+        }
+    }
+
+    fn query(self, query: &'static str) -> Case {
+        Case { query, ..self }
+    }
+
+    fn by(self, caller: Caller) -> Case {
+        Case { caller, ..self }
+    }
+
+    fn path(&self) -> String {
+        let mut path = self.template.to_owned();
+        for (name, value) in self.variables {
+            path = path.replace(&format!("{{{name}}}"), value);
+        }
+        path + self.query
+    }
+}
+
+/// A body past the harness's limit of 1 KiB.
+const LARGE: &str = concat!(
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "                                                                ",
+    "{}",
+);
+
+/// What every operation with a body answers alike.
+fn with_body(
+    method: Method,
+    template: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+) -> Vec<Case> {
+    let base = |expected| case(method.clone(), template, expected).with(variables);
+    vec![
+        base(400).body("{"),
+        base(401).body("{}").by(Caller::Nobody),
+        base(413).body(LARGE),
+        base(415).body("{}").by(Caller::AdminWithText),
+        base(422).body("{}"),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    let tokens = "/api/v1/tokens";
+    let token = "/api/v1/tokens/{id}";
+    let guilds = "/api/v1/guilds";
+    let guild = "/api/v1/guilds/{id}";
+    let invite = "/api/v1/guilds/{id}/invite";
+    let inbox = "/api/v1/users/{id}/notifications";
+    const SEVEN: &[(&str, &str)] = &[("id", "7")];
+    const EIGHT: &[(&str, &str)] = &[("id", "8")];
+    const WORD: &[(&str, &str)] = &[("id", "word")];
+    let mut cases = vec![
+        case(Method::POST, tokens, 201).body(r#"{"kind":"global"}"#),
+        case(Method::GET, tokens, 200),
+        case(Method::GET, tokens, 400).query("?limit=0"),
+        case(Method::GET, tokens, 400).query("?kind=root"),
+        case(Method::GET, tokens, 400).query("?for=me"),
+        case(Method::GET, tokens, 400).query("?before=x"),
+        case(Method::GET, tokens, 401).by(Caller::Nobody),
+        case(Method::DELETE, token, 204).with(&[("id", "{issued}")]),
+        case(Method::DELETE, token, 400).with(WORD),
+        case(Method::DELETE, token, 401)
+            .with(SEVEN)
+            .by(Caller::Nobody),
+        case(Method::DELETE, token, 404).with(&[("id", "99999")]),
+        case(Method::GET, guilds, 200),
+        case(Method::GET, guilds, 401).by(Caller::Nobody),
+        case(Method::GET, guild, 200).with(SEVEN),
+        case(Method::GET, guild, 400).with(WORD),
+        case(Method::GET, guild, 401).with(SEVEN).by(Caller::Nobody),
+        case(Method::GET, guild, 404).with(EIGHT),
+        case(Method::PUT, invite, 204)
+            .with(SEVEN)
+            .body(r#"{"code":"abc"}"#),
+        case(Method::PUT, invite, 404)
+            .with(EIGHT)
+            .body(r#"{"code":"abc"}"#),
+        case(Method::POST, inbox, 201)
+            .with(SEVEN)
+            .body(r#"{"gid":"7","proccessed_type":0}"#),
+        case(Method::POST, inbox, 400).with(WORD).body("{}"),
+        case(Method::GET, "/api/gateway", 200).by(Caller::Nobody),
+        case(Method::GET, "/healthz", 200).by(Caller::Nobody),
+        case(Method::GET, "/readyz", 503).by(Caller::Nobody),
+        case(Method::GET, "/readyz", 200).by(Caller::Nobody),
+        case(Method::GET, "/metrics", 200).by(Caller::Nobody),
+        case(Method::GET, "/api/v1/openapi.json", 200).by(Caller::Nobody),
+    ];
+    cases.extend(with_body(Method::POST, tokens, &[]));
+    cases.extend(with_body(Method::PUT, invite, SEVEN));
+    cases.extend(with_body(Method::POST, inbox, SEVEN));
+    cases
+}
+
+#[tokio::test]
+async fn every_documented_answer_is_given_and_no_other() {
+    let harness = Harness::new().await;
+    let issued = harness
+        .admin(Method::POST, "/api/v1/tokens", Some(r#"{"kind":"global"}"#))
+        .await
+        .json();
+    let issued = issued["id"].as_str().expect("an id").to_owned();
+    let mut given = BTreeSet::new();
+    for case in cases() {
+        if case.template == "/readyz" && case.expected == 200 {
+            harness.readiness.set(Ok(()));
+        }
+        let path = case.path().replace("{issued}", &issued);
+        let key = format!("Bearer {KEY}");
+        let content_type = match case.caller {
+            Caller::AdminWithText => "text/plain",
+            Caller::Admin | Caller::Nobody => "application/json",
+        };
+        let mut headers = vec![("content-type", content_type)];
+        if case.caller != Caller::Nobody {
+            headers.push(("authorization", key.as_str()));
+        }
+        let reply = harness
+            .send(case.method.clone(), &path, &headers, case.body)
+            .await;
+        assert_eq!(
+            reply.status.as_u16(),
+            case.expected,
+            "{} {path}: {}",
+            case.method,
+            reply.text
+        );
+        if reply.status.is_client_error() || reply.status == StatusCode::SERVICE_UNAVAILABLE {
+            reply.problem();
+        }
+        let method = case.method.as_str().to_lowercase();
+        given.insert((method, case.template.to_owned(), case.expected));
+    }
+    let served = harness
+        .send(Method::GET, "/api/v1/openapi.json", &[], None)
+        .await
+        .json();
+    assert_eq!(given, documented(&served));
+}
+
+/// Every method, path and status of a description.
+fn documented(api: &Value) -> BTreeSet<(String, String, u16)> {
+    let mut all = BTreeSet::new();
+    for (path, operations) in api["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            for status in operation["responses"]
+                .as_object()
+                .expect("responses")
+                .keys()
+            {
+                let status = status.parse().expect("a number");
+                all.insert((method.clone(), path.clone(), status));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_operation_is_explained_and_guarded() {
+    let api = serde_json::to_value(super::super::openapi()).expect("JSON");
+    for (path, operations) in api["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let place = format!("{method} {path}");
+            assert!(operation["summary"].is_string(), "{place} has no summary");
+            assert!(operation["tags"][0].is_string(), "{place} has no tag");
+            let guarded = path.starts_with("/api/v1/") && path != "/api/v1/openapi.json";
+            assert_eq!(operation["security"].is_array(), guarded, "{place}");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+use std::{sync::Mutex, time::Duration};
+
+use guildgate_model::{Decision, Notification, NotificationId, TokenId};
+use guildgate_store::{NewNotification, NewToken, SqliteStore, Uses};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+use super::{recent::Told, *};
+
+const CLIENT: ClientId = ClientId {
+    slot: 5,
+    generation: 1,
+    edge: 2,
+};
+const USER: UserId = UserId(42);
+const GUILD: GuildId = GuildId(7);
+
+/// An edge and a hub that write down what they are sent.
+struct Script {
+    to_edge: UnboundedSender<(Option<u8>, ToEdge)>,
+    to_hub: UnboundedSender<hub::Input>,
+}
+
+impl EdgePort for Script {
+    fn send(&self, edge: u8, message: ToEdge) {
+        let _ = self.to_edge.send((Some(edge), message));
+    }
+
+    fn send_all(&self, message: &dyn Fn() -> ToEdge) {
+        let _ = self.to_edge.send((None, message()));
+    }
+}
+
+impl HubPort for Script {
+    fn send(&self, input: hub::Input) {
+        let _ = self.to_hub.send(input);
+    }
+}
+
+struct Harness {
+    store: Arc<dyn Store>,
+    services: Services,
+    metrics: Arc<Metrics>,
+    ask: UnboundedSender<FromEdge>,
+    edge: Mutex<UnboundedReceiver<(Option<u8>, ToEdge)>>,
+    hub: Mutex<UnboundedReceiver<hub::Input>>,
+}
+
+impl Harness {
+    async fn new(readiness: Readiness) -> Harness {
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open_temporary().await.expect("a database"));
+        let (to_edge, edge) = unbounded_channel();
+        let (to_hub, hub) = unbounded_channel();
+        let script = Arc::new(Script { to_edge, to_hub });
+        let metrics = Arc::new(Metrics::default());
+        let services = Services::new(ServiceParts {
+            store: Arc::clone(&store),
+            edges: Arc::clone(&script) as Arc<dyn EdgePort>,
+            hub: script,
+            readiness: Arc::new(readiness),
+            metrics: Arc::clone(&metrics),
+            clock: Clock::start(),
+            questions_max: 4,
+        });
+        let (ask, asked) = unbounded_channel();
+        tokio::spawn(services.clone().run(asked));
+        Harness {
+            store,
+            services,
+            metrics,
+            ask,
+            edge: Mutex::new(edge),
+            hub: Mutex::new(hub),
+        }
+    }
+
+    async fn ready() -> Harness {
+        let readiness = Readiness::new();
+        readiness.set(Ok(()));
+        Harness::new(readiness).await
+    }
+
+    fn ask(&self, ask: Ask) {
+        let asked = self.ask.send(FromEdge::Ask {
+            client: CLIENT,
+            address: [192, 0, 2, 1].into(),
+            ask,
+        });
+        assert!(asked.is_ok(), "the services run");
+    }
+
+    #[expect(clippy::await_holding_lock, reason = "one test reads alone")]
+    async fn next_to_edge(&self) -> (Option<u8>, ToEdge) {
+        let next = async { self.edge.lock().expect("a lock").recv().await };
+        let next = tokio::time::timeout(Duration::from_secs(10), next).await;
+        next.expect("in time").expect("a message")
+    }
+
+    async fn answer(&self) -> Answer {
+        match self.next_to_edge().await {
+            (Some(2), ToEdge::Answer(CLIENT, answer)) => answer,
+            other => panic!("no answer to the client but {other:?}"),
+        }
+    }
+
+    async fn authenticate(&self, token: Option<&Secret>, user: Option<UserId>) -> Answer {
+        self.ask(Ask::Authenticate {
+            token: token.cloned(),
+            user,
+            resume: None,
+        });
+        self.answer().await
+    }
+
+    async fn issue(&self, kind: TokenKind, owner: Option<u64>, uses: Uses) -> (TokenId, Secret) {
+        let new = NewToken {
+            kind,
+            owner,
+            uses,
+            expires_at: None,
+        };
+        let now = Clock::start().now().wall;
+        let (record, secret) = self.store.issue_token(new, now).await.expect("a database");
+        (record.id, secret)
+    }
+
+    async fn notify(&self) -> NotificationId {
+        let new = NewNotification {
+            user: USER,
+            decision: Decision::Accepted,
+            guild: GUILD,
+            application: None,
+            note: None,
+        };
+        let now = Clock::start().now().wall;
+        self.store
+            .add_notification(new, now)
+            .await
+            .expect("a database")
+            .id
+    }
+
+    async fn start_feed(&self) -> CancellationToken {
+        let stop = CancellationToken::new();
+        let feed = self.services.feed().await.expect("a database");
+        tokio::spawn(feed.run(stop.clone()));
+        stop
+    }
+
+    fn counted(&self, line: &str) {
+        let text = self.metrics.encode();
+        assert!(
+            text.lines().any(|found| found == line),
+            "no {line} in\n{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_form_of_authentication_is_told_from_the_others() {
+    let harness = Harness::ready().await;
+    let (own, gateway) = harness
+        .issue(TokenKind::GatewayUser, Some(USER.0), Uses::OfKind)
+        .await;
+    let (_, global) = harness.issue(TokenKind::Global, None, Uses::OfKind).await;
+    let (_, site) = harness
+        .issue(TokenKind::User, Some(USER.0), Uses::OfKind)
+        .await;
+
+    assert!(matches!(
+        harness.authenticate(None, None).await,
+        Answer::Basic
+    ));
+    assert!(matches!(
+        harness.authenticate(Some(&global), None).await,
+        Answer::Basic
+    ));
+    let answer = harness.authenticate(Some(&gateway), Some(USER)).await;
+    let Answer::Full {
+        user,
+        token,
+        session,
+        missed,
+    } = answer
+    else {
+        panic!("not full access: {answer:?}");
+    };
+    assert_eq!((user, token, session.edge), (USER, own, CLIENT.edge));
+    assert!(missed.is_empty());
+
+    let unknown = Secret::new("gggu_nobody-has-this");
+    let refused = [
+        (None, Some(USER)),
+        (Some(&unknown), Some(USER)),
+        (Some(&unknown), None),
+        (Some(&global), Some(USER)),
+        (Some(&gateway), None),
+        (Some(&site), Some(USER)),
+        (Some(&gateway), Some(UserId(43))),
+    ];
+    for (token, user) in refused {
+        let answer = harness.authenticate(token, user).await;
+        assert!(
+            matches!(answer, Answer::NotAuthentic),
+            "{user:?}: {answer:?}"
+        );
+    }
+    harness.counted("guildgate_authentications_total{outcome=\"full\"} 1");
+    harness.counted("guildgate_authentications_total{outcome=\"refused\"} 7");
+    harness.counted("guildgate_token_refusals_total{reason=\"unknown\"} 2");
+    harness.counted("guildgate_token_refusals_total{reason=\"wrong_kind\"} 3");
+    harness.counted("guildgate_token_refusals_total{reason=\"foreign\"} 1");
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_before_discords_side_has_come_up_once() {
+    let harness = Harness::new(Readiness::new()).await;
+    let answer = harness.authenticate(None, None).await;
+    assert!(matches!(answer, Answer::NotReady), "{answer:?}");
+    harness.services.parts.readiness.set(Ok(()));
+    assert!(matches!(
+        harness.authenticate(None, None).await,
+        Answer::Basic
+    ));
+}
+
+#[tokio::test]
+async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
+    let harness = Harness::ready().await;
+    let (_, token) = harness
+        .issue(TokenKind::GatewayGuild, Some(GUILD.0), Uses::Limited(2))
+        .await;
+    let connect = |guild| {
+        harness.ask(Ask::ConnectGuild {
+            token: token.clone(),
+            guild,
+            user: Some(USER),
+        });
+    };
+    connect(GuildId(8));
+    let Answer::Refused(refusal) = harness.answer().await else {
+        panic!("another guild's token was taken");
+    };
+    assert_eq!(refusal.code, ErrorCode::InvalidToken);
+    for _ in 0..2 {
+        connect(GUILD);
+        let input = harness.hub.lock().expect("a lock").recv().await;
+        assert!(
+            matches!(
+                input,
+                Some(hub::Input::Connect {
+                    client: CLIENT,
+                    guild: GUILD,
+                    user: Some(USER),
+                })
+            ),
+            "{input:?}"
+        );
+    }
+    connect(GUILD);
+    let Answer::Refused(refusal) = harness.answer().await else {
+        panic!("a used-up token was taken");
+    };
+    assert_eq!(refusal.code, ErrorCode::InvalidToken);
+    harness.counted("guildgate_token_refusals_total{reason=\"used_up\"} 1");
+    harness.counted("guildgate_guild_connects_total 2");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_told_to_the_hub() {
+    let harness = Harness::ready().await;
+    let left = harness.ask.send(FromEdge::Left {
+        client: CLIENT,
+        guild: GUILD,
+    });
+    assert!(left.is_ok());
+    let input = harness.hub.lock().expect("a lock").recv().await;
+    assert!(matches!(
+        input,
+        Some(hub::Input::Disconnect {
+            client: CLIENT,
+            guild: GUILD,
+        })
+    ));
+}
+
+#[tokio::test]
+async fn what_was_missed_is_told_until_it_was_acknowledged() {
+    let harness = Harness::ready().await;
+    let (_, token) = harness
+        .issue(TokenKind::GatewayUser, Some(USER.0), Uses::OfKind)
+        .await;
+    let first = harness.notify().await;
+    let second = harness.notify().await;
+    let missed = async || match harness.authenticate(Some(&token), Some(USER)).await {
+        Answer::Full { missed, .. } => missed.iter().map(|one| one.id).collect::<Vec<_>>(),
+        other => panic!("not full access: {other:?}"),
+    };
+    assert_eq!(missed().await, [first, second]);
+    harness.ask(Ask::Acknowledge {
+        user: USER,
+        ids: vec![first],
+    });
+    assert!(matches!(harness.answer().await, Answer::Done(_)));
+    assert_eq!(missed().await, [second]);
+    // This user acknowledges, so delivery alone takes nothing out of the inbox.
+    harness.ask(Ask::Delivered {
+        user: USER,
+        ids: vec![second],
+    });
+    assert_eq!(missed().await, [second]);
+}
+
+#[tokio::test]
+async fn a_revocation_and_a_notification_are_told_to_every_shard() {
+    let harness = Harness::ready().await;
+    let stop = harness.start_feed().await;
+    let (id, _) = harness
+        .issue(TokenKind::GatewayUser, Some(USER.0), Uses::OfKind)
+        .await;
+    let now = Clock::start().now().wall;
+    harness
+        .store
+        .revoke_token(id, now)
+        .await
+        .expect("a database");
+    let told = harness.next_to_edge().await;
+    assert!(
+        matches!(told, (None, ToEdge::Revoked(revoked)) if revoked == id),
+        "{told:?}"
+    );
+    let notification = harness.notify().await;
+    match harness.next_to_edge().await {
+        (None, ToEdge::User(USER, event)) => {
+            let text = event.open_text();
+            assert!(text.contains("APPLICATION_REVIWED"), "{text}");
+            assert!(
+                text.contains(&format!("\"id\":\"{notification}\"")),
+                "{text}"
+            );
+        }
+        other => panic!("not the notification: {other:?}"),
+    }
+    stop.cancel();
+}
+
+#[test]
+fn what_was_told_while_a_client_was_let_in_is_in_its_answer() {
+    let notification = |id| Notification {
+        id: NotificationId(id),
+        decision: Decision::Denied,
+        guild: GUILD,
+        application: None,
+        note: None,
+        at: guildgate_model::UnixMs(0),
+    };
+    let recent = Recent::default();
+    recent.tell(Told::Notification(USER, notification(1)), || {});
+    recent.tell(Told::Revoked(TokenId(1)), || {});
+    let mark = recent.mark();
+    recent.tell(Told::Notification(USER, notification(2)), || {});
+    recent.tell(Told::Notification(USER, notification(3)), || {});
+    recent.tell(Told::Notification(UserId(1), notification(4)), || {});
+    recent.tell(Told::Notification(USER, notification(5)), || {});
+    recent.tell(Told::Revoked(TokenId(2)), || {});
+    recent.forget(USER, &[NotificationId(3)]);
+    let mut seen = None;
+    recent.catch_up(mark, |news| {
+        let ids: Vec<u64> = news
+            .with_missed(USER, vec![notification(2)])
+            .iter()
+            .map(|one| one.id.0)
+            .collect();
+        seen = Some((ids, news.revoked(TokenId(1)), news.revoked(TokenId(2))));
+    });
+    assert_eq!(seen, Some((vec![2, 5], false, true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_fails_or_hangs_is_given_up_and_counted() {
+    let harness = Harness::ready().await;
+    let failed = harness
+        .services
+        .timed(async { Err::<(), _>(StoreError::Closed) });
+    assert!(failed.await.is_err());
+    let hangs = harness
+        .services
+        .timed(std::future::pending::<Result<(), StoreError>>());
+    assert!(hangs.await.is_err());
+    harness.counted("guildgate_store_failures_total 2");
+}
