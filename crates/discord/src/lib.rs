@@ -11,9 +11,13 @@ mod envelope;
 mod inflate;
 mod intents;
 mod json;
+mod limiter;
 mod opcode;
 pub mod payload;
+mod queue;
+mod requests;
 mod rng;
+mod shard;
 mod timestamp;
 
 pub use close::{CloseCode, Refusal, Remedy};
@@ -22,7 +26,18 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use inflate::{Compression, INFLATED_BYTES_MAX, InflateError, Inflater};
 pub use intents::{IntentInfo, Intents, Privilege};
 pub use json::Malformed;
+pub use limiter::{Importance, SEND_PAYLOADS_MAX, SEND_WINDOW, SendLimiter};
 pub use opcode::{Direction, Opcode};
 pub use payload::ChannelId;
+pub use queue::{BudgetSnapshot, IDENTIFY_SPACING, IdentifyQueue, Permit, SessionStartLimit};
+pub use requests::{
+    AfterStall, CHUNK_TIMEOUT, FULL_REQUEST_SPACING, MemberRequests, MembersOutcome, REQUESTS_MAX,
+    RequestError,
+};
 pub use rng::Rng;
+pub use shard::{
+    AfterTimeout, Backlog, COMMANDS_MAX, Command, CommandError, Epoch, Input, Loss, Message, Note,
+    OnReconnect, Output, PrivilegedRefused, Purpose, Shard, ShardConfig, ShardNumber, ShardSession,
+    Stopped, Timeouts, UserOpcodes,
+};
 pub use timestamp::parse_timestamp;

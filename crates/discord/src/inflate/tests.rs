@@ -56,9 +56,11 @@ fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| rng.number().to_le_bytes()[0]).collect()
 }
 
-fn stream(compression: Compression) -> (Inflater, Box<dyn FnMut(&[u8]) -> Vec<u8>>) {
+type Push = Box<dyn FnMut(&[u8]) -> Vec<u8>>;
+
+fn stream(compression: Compression) -> (Inflater, Push) {
     let inflater = Inflater::new(compression).expect("a decoder");
-    let push: Box<dyn FnMut(&[u8]) -> Vec<u8>> = match compression {
+    let push: Push = match compression {
         Compression::ZlibStream => {
             let mut deflater = Deflater::new();
             Box::new(move |payload| deflater.push(payload))
@@ -91,18 +93,7 @@ fn e46_a_zlib_payload_split_over_three_frames_is_one_event() {
 fn e47_a_payload_that_fills_the_buffer_exactly_is_not_cut_short() {
     for compression in STREAMS {
         let (mut inflater, mut push) = stream(compression);
-        for bytes in [
-            1,
-            4095,
-            4096,
-            4097,
-            8192,
-            16_384,
-            32_768,
-            65_536,
-            1 << 20,
-            3 << 20,
-        ] {
+        for bytes in [1, 4095, 4096, 4097, 8192, 16_384, 32_768, 65_536, 1 << 18] {
             for payload in [vec![b'x'; bytes], noise(bytes)] {
                 let message = push(&payload);
                 let seen = inflater.push(&message).expect("sound").expect("whole");

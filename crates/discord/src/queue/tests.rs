@@ -1,0 +1,138 @@
+use super::*;
+
+const START: Now = Now {
+    mono: Mono::ZERO,
+    wall: UnixMs(1_800_000_000_000),
+};
+
+fn permit(id: u32, count: u32) -> Permit {
+    Permit {
+        shard: ShardId { id, count },
+        epoch: Epoch(1),
+    }
+}
+
+fn limit(remaining: u32, max_concurrency: u32) -> SessionStartLimit {
+    SessionStartLimit {
+        remaining,
+        max_concurrency,
+        reset_after: Duration::from_mins(10),
+        ..SessionStartLimit::default()
+    }
+}
+
+/// Gives out permits until nobody waits: who, and when.
+fn drain(queue: &mut IdentifyQueue) -> Vec<(u32, Mono)> {
+    let mut given = Vec::new();
+    while let Some(at) = queue.deadline() {
+        given.extend(queue.grant(at).iter().map(|permit| (permit.shard.id, at)));
+    }
+    given
+}
+
+#[test]
+fn e12_three_shards_of_one_bucket_are_5_s_apart_in_order() {
+    let mut queue = IdentifyQueue::new(START, limit(1000, 1), None);
+    for id in 0..3 {
+        queue.request(permit(id, 3));
+    }
+    let given = drain(&mut queue);
+    assert_eq!(
+        given.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    for pair in given.windows(2) {
+        assert!(pair[1].1.since(pair[0].1) >= Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn e13_sixteen_of_32_shards_at_once_and_the_others_5_s_later() {
+    let mut queue = IdentifyQueue::new(START, limit(1000, 16), None);
+    for id in 0..32 {
+        queue.request(permit(id, 32));
+    }
+    let first: Vec<u32> = queue.grant(Mono::ZERO).iter().map(|p| p.shard.id).collect();
+    assert_eq!(first, (0..16).collect::<Vec<_>>());
+    let later = drain(&mut queue);
+    assert_eq!(
+        later.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+        (16..32).collect::<Vec<_>>()
+    );
+    assert!(
+        later
+            .iter()
+            .all(|(_, at)| *at >= Mono::ZERO + Duration::from_secs(5))
+    );
+}
+
+#[test]
+fn e14_an_empty_budget_waits_for_its_reset() {
+    let mut queue = IdentifyQueue::new(START, limit(0, 1), None);
+    queue.request(permit(0, 1));
+    assert_eq!(queue.grant(Mono::ZERO), []);
+    let at = queue.deadline().expect("somebody waits");
+    assert_eq!(at, Mono::ZERO + Duration::from_mins(10));
+    assert_eq!(queue.grant(at), [permit(0, 1)]);
+    assert_eq!(queue.remaining(), 999);
+}
+
+#[test]
+fn e11_a_permit_that_was_not_used_goes_back_once() {
+    let mut queue = IdentifyQueue::new(START, limit(10, 1), None);
+    queue.request(permit(0, 2));
+    queue.request(permit(1, 2));
+    queue.release(permit(1, 2));
+    assert_eq!(queue.remaining(), 10, "a request costs nothing");
+    assert_eq!(queue.grant(Mono::ZERO), [permit(0, 2)]);
+    assert_eq!(queue.remaining(), 9);
+    queue.release(permit(0, 2));
+    queue.release(permit(0, 2));
+    assert_eq!(queue.remaining(), 10);
+    assert_eq!(queue.deadline(), None);
+}
+
+#[test]
+fn a_crash_loop_cannot_burn_the_budget() {
+    let mut stored = None;
+    let mut given = 0;
+    let mut now = START;
+    // Each turn is a process that identifies and crashes at once; a server that forgets to
+    // count must not help.
+    for _ in 0..100 {
+        let mut queue = IdentifyQueue::new(now, limit(20, 1), stored.as_ref());
+        queue.request(permit(0, 1));
+        given += queue.grant(now.mono).len();
+        stored = Some(queue.snapshot(now));
+        now = now.after(Duration::from_secs(1));
+        now.mono = Mono::ZERO;
+    }
+    assert_eq!(given, 17, "one in 5.25 s over 100 s");
+    for _ in 0..100 {
+        let mut queue = IdentifyQueue::new(now, limit(20, 1), stored.as_ref());
+        queue.request(permit(0, 1));
+        given += queue.grant(now.mono).len();
+        stored = Some(queue.snapshot(now));
+        now = now.after(Duration::from_secs(5));
+        now.mono = Mono::ZERO;
+    }
+    assert!(given <= 20, "{given} identifies of a budget of 20");
+}
+
+#[test]
+fn a_snapshot_survives_its_text() {
+    let mut queue = IdentifyQueue::new(START, limit(20, 4), None);
+    queue.request(permit(3, 4));
+    queue.grant(Mono::ZERO);
+    let snapshot = queue.snapshot(START);
+    let text = serde_json::to_string(&snapshot).expect("plain data");
+    assert_eq!(
+        serde_json::from_str::<BudgetSnapshot>(&text).expect("its own text"),
+        snapshot
+    );
+    assert_eq!(snapshot.remaining, 19);
+    assert_eq!(
+        snapshot.closed_until.keys().copied().collect::<Vec<_>>(),
+        [3]
+    );
+}
