@@ -4,6 +4,7 @@
 //! driver performs those. Nothing here names a socket, a store or a bus.
 
 pub mod client;
+pub mod form_session;
 pub mod hub;
 mod id;
 pub mod outbox;

@@ -27,6 +27,11 @@ impl Guard {
         Guard { locked }
     }
 
+    /// Guards these, too.
+    pub fn lock(&mut self, ids: BTreeSet<FieldId>) {
+        self.locked.extend(ids);
+    }
+
     pub(super) fn admit(&self, document: &Value, operation: &Operation) -> Result<(), Fault> {
         match operation {
             Operation::Add { path, value } => {
