@@ -1,0 +1,110 @@
+//! A stream that can be made slow, and broken.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep},
+};
+
+/// What is done to a stream; shared with the task that decides it.
+#[derive(Debug, Default)]
+pub(super) struct Harm {
+    /// Bytes a second; 0 is as fast as it goes.
+    pace: AtomicU32,
+    /// Bytes to write before the next ones.
+    garbage: Mutex<Vec<u8>>,
+}
+
+impl Harm {
+    pub(super) fn set_pace(&self, bytes_per_second: Option<u32>) {
+        self.pace
+            .store(bytes_per_second.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(super) fn inject(&self, bytes: &[u8]) {
+        let mut garbage = self.garbage.lock().unwrap_or_else(PoisonError::into_inner);
+        garbage.extend_from_slice(bytes);
+    }
+}
+
+/// A stream under [`Harm`].
+#[derive(Debug)]
+pub(super) struct Paced<T> {
+    inner: T,
+    harm: Arc<Harm>,
+    pause: Pin<Box<Sleep>>,
+}
+
+impl<T> Paced<T> {
+    pub(super) fn new(inner: T, harm: Arc<Harm>) -> Paced<T> {
+        Paced {
+            inner,
+            harm,
+            pause: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        {
+            let mut garbage = this
+                .harm
+                .garbage
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            while !garbage.is_empty() {
+                let written = ready!(Pin::new(&mut this.inner).poll_write(cx, &garbage))?;
+                garbage.drain(..written);
+            }
+        }
+        let pace = this.harm.pace.load(Ordering::Relaxed);
+        if pace == 0 {
+            return Pin::new(&mut this.inner).poll_write(cx, bytes);
+        }
+        ready!(this.pause.as_mut().poll(cx));
+        // Ten portions a second, of at least a byte.
+        let portion = usize::try_from(pace / 10)
+            .unwrap_or(usize::MAX)
+            .clamp(1, bytes.len().max(1));
+        let written =
+            ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..portion.min(bytes.len())]))?;
+        this.pause
+            .as_mut()
+            .reset(Instant::now() + Duration::from_millis(100));
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

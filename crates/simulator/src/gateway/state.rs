@@ -1,0 +1,443 @@
+//! The whole simulated Discord: its world, connections and sessions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use guildgate_model::{GuildId, Mono, Now, Secret, UserId};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Close, CloseCode, ConnectionId,
+    budget::Budget,
+    connection::{Compression, Connection, Control, Opening, Phase},
+    intents,
+    motion::Movement,
+    session::{Job, Link, Session},
+};
+use crate::{
+    clock::Clock,
+    config::{Liveness, Settings, SimulatorConfig, UserAccount},
+    event::{Audience, Dispatch, Event},
+    rest::Buckets,
+    rng::{Rng, hash_text},
+    world::{Applied, Change, ChangeError, Effect, World},
+};
+
+/// What the simulator has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Sockets that were opened.
+    pub connections: u64,
+    /// Good IDENTIFYs.
+    pub identifies: u64,
+    /// Good RESUMEs.
+    pub resumes: u64,
+    /// RESUMEs answered with op 9.
+    pub resumes_refused: u64,
+    /// Heartbeats received.
+    pub heartbeats: u64,
+    /// Payloads received, heartbeats included.
+    pub payloads: u64,
+    /// Events that the world brought about, each counted once however many got it.
+    pub events: u64,
+    /// Dispatches given to sessions.
+    pub dispatches: u64,
+    /// Connections that the gateway closed.
+    pub closes: u64,
+    /// REST calls.
+    pub rest_calls: u64,
+}
+
+/// The state of everything but the sockets.
+#[derive(Debug)]
+pub(crate) struct Discord {
+    pub(crate) world: World,
+    pub(crate) settings: Settings,
+    pub(crate) buckets: Buckets,
+    pub(crate) token: Secret,
+    pub(crate) user: Option<UserAccount>,
+    pub(crate) budget: Budget,
+    pub(crate) counters: Counters,
+    pub(crate) now: Now,
+    pub(super) clock: Clock,
+    pub(super) seed: u64,
+    pub(super) rng: Rng,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    pub(super) sessions: BTreeMap<Box<str>, Session>,
+    pub(super) movement: Movement,
+    /// The status and activities that op 3 set for the bot.
+    pub(super) presence: Option<serde_json::Value>,
+    wakes: BTreeSet<ConnectionId>,
+    ended: Vec<ConnectionId>,
+}
+
+impl Discord {
+    pub(crate) fn new(config: SimulatorConfig) -> Discord {
+        let now = config.clock.now();
+        Discord {
+            world: config.world,
+            settings: config.settings,
+            buckets: Buckets::default(),
+            token: config.token,
+            user: config.user,
+            budget: Budget::default(),
+            counters: Counters::default(),
+            now,
+            movement: Movement::new(config.motion, now.mono),
+            clock: config.clock,
+            seed: config.seed,
+            rng: Rng::new(config.seed),
+            connections: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            presence: None,
+            wakes: BTreeSet::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// A client dialled: HELLO waits for it, or the close that its URL earned.
+    pub(crate) fn open(&mut self, opening: Opening) -> ConnectionId {
+        self.counters.connections += 1;
+        let id = ConnectionId(self.counters.connections);
+        let compression = match opening.compress.as_deref() {
+            None | Some("") => Ok(Compression::None),
+            Some("zlib-stream") => Ok(Compression::Zlib),
+            Some("zstd-stream") => Ok(Compression::Zstd),
+            Some(_) => Err(CloseCode::DECODE_ERROR),
+        };
+        let fault = match (opening.version.as_deref(), opening.encoding.as_deref()) {
+            (Some("9" | "10"), None | Some("json" | "")) => None,
+            (Some("9" | "10"), Some(_)) => Some(CloseCode::DECODE_ERROR),
+            (Some(_) | None, _) => Some(CloseCode::INVALID_VERSION),
+        };
+        let fault = fault.or(compression.err());
+        let compression = compression.unwrap_or(Compression::None);
+        let mut connection = Connection::new(self.now.mono, opening, compression);
+        match fault {
+            Some(code) => {
+                connection.end(Close::With(code));
+            }
+            None => {
+                let interval = self.settings.heartbeat_interval.as_millis();
+                let interval = u64::try_from(interval).unwrap_or(u64::MAX);
+                connection.say(
+                    10,
+                    &json!({ "heartbeat_interval": interval, "_trace": ["[\"simulator\"]"] }),
+                );
+            }
+        }
+        self.connections.insert(id, connection);
+        self.wake(id);
+        id
+    }
+
+    /// A socket is gone; `code` is that of the client's close frame, if it sent one.
+    pub(crate) fn gone(&mut self, id: ConnectionId, code: Option<u16>) {
+        let Some(connection) = self.connections.remove(&id) else {
+            return;
+        };
+        let Some(key) = connection.session().map(Box::<str>::from) else {
+            return;
+        };
+        match code {
+            // A client that closes so will not come back; its bot goes offline at once.
+            Some(1000 | 1001) => self.forget(&key),
+            Some(_) | None => self.unlink(&key),
+        }
+    }
+
+    /// Ends a connection; its session, if any, can be resumed.
+    pub(super) fn close(&mut self, id: ConnectionId, code: CloseCode) {
+        self.end(id, Close::With(code));
+    }
+
+    pub(super) fn end(&mut self, id: ConnectionId, close: Close) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let session = connection.session().map(Box::<str>::from);
+        connection.end(close);
+        self.ended.push(id);
+        self.counters.closes += 1;
+        if let Some(key) = session {
+            self.unlink(&key);
+        }
+        self.wake(id);
+    }
+
+    /// A session lost its socket and waits to be resumed.
+    pub(super) fn unlink(&mut self, key: &str) {
+        let until = self.now.mono + self.settings.resume_window;
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.link = Link::Down { until };
+        }
+    }
+
+    /// A session ends for good; the bot goes offline with its last one.
+    pub(super) fn forget(&mut self, key: &str) {
+        let Some(session) = self.sessions.remove(key) else {
+            return;
+        };
+        if !self
+            .sessions
+            .values()
+            .any(|other| other.user == session.user)
+        {
+            self.presence = None;
+            self.presence_changed(session.user, "offline");
+        }
+    }
+
+    /// Lets `change` happen and sends what follows from it.
+    ///
+    /// # Errors
+    /// [`ChangeError`] where the world does not allow it.
+    pub(crate) fn change(&mut self, change: Change) -> Result<Applied, ChangeError> {
+        let mut applied = self.world.apply(self.now.wall, change)?;
+        for effect in std::mem::take(&mut applied.effects) {
+            match effect {
+                Effect::Send(event) => self.dispatch(&event),
+                Effect::GuildAppears(guild) => self.guild_appears(guild),
+            }
+        }
+        Ok(applied)
+    }
+
+    /// Gives `event` to every session that may have it.
+    pub(crate) fn dispatch(&mut self, event: &Event) {
+        self.counters.events += 1;
+        let gone = (event.dispatch.name == "GUILD_DELETE")
+            .then(|| event.audience.guild_id())
+            .flatten();
+        let mut woken = Vec::new();
+        for session in self.sessions.values_mut() {
+            if let Some(guild) = gone {
+                session.pending.remove(&guild);
+            }
+            if session.takes(event) {
+                session.push(Arc::clone(&event.dispatch), &self.settings);
+                self.counters.dispatches += 1;
+                woken.extend(connection_of(session));
+            }
+        }
+        woken.into_iter().for_each(|id| self.wake(id));
+    }
+
+    /// Sends an event that the world does not make by itself.
+    pub(crate) fn dispatch_raw(
+        &mut self,
+        name: &str,
+        guild: Option<GuildId>,
+        data: &serde_json::Value,
+    ) {
+        let needed = intents::needed(name, guild.is_some());
+        let audience = match guild {
+            Some(guild) => Audience::Guild {
+                guild,
+                intents: needed,
+            },
+            None => Audience::FirstShard { intents: needed },
+        };
+        self.dispatch(&Event {
+            audience,
+            dispatch: Dispatch::new(name.to_owned(), data),
+        });
+    }
+
+    fn guild_appears(&mut self, guild: GuildId) {
+        self.counters.events += 1;
+        let mut woken = Vec::new();
+        for session in self.sessions.values_mut() {
+            if session.shard.serves(guild) && session.intents & intents::GUILDS != 0 {
+                session.pending.insert(guild);
+                session.jobs.push_back(Job::Backfill(guild));
+                woken.extend(connection_of(session));
+            }
+        }
+        woken.into_iter().for_each(|id| self.wake(id));
+    }
+
+    /// Gives `dispatch` to one session.
+    pub(super) fn tell(&mut self, key: &str, dispatch: Arc<Dispatch>) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.push(dispatch, &self.settings);
+            self.counters.dispatches += 1;
+            if let Some(id) = connection_of(session) {
+                self.wake(id);
+            }
+        }
+    }
+
+    /// What is due has its turn: late heartbeats, ends, sessions past resuming, movement.
+    pub(crate) fn tick(&mut self) {
+        let now = self.now.mono;
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.tick_connection(id, now);
+        }
+        let over = |session: &Session| matches!(session.link, Link::Down { until } if until <= now);
+        let expired = self.sessions.iter().filter(|(_, session)| over(session));
+        let expired: Vec<Box<str>> = expired.map(|(key, _)| key.clone()).collect();
+        for key in expired {
+            self.forget(&key);
+        }
+        self.move_world();
+    }
+
+    fn tick_connection(&mut self, id: ConnectionId, now: Mono) {
+        let liveness = self.settings.liveness;
+        let silence_at = self.silence_at(id);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if let Some((at, close)) = connection.ending
+            && at <= now
+        {
+            connection.ending = None;
+            return self.end(id, close);
+        }
+        if connection.reconnect_at.is_some_and(|at| at <= now) {
+            connection.reconnect_at = None;
+            self.ask_to_reconnect(id);
+        }
+        if let (Some(at), Liveness::Required { code, .. }) = (silence_at, liveness)
+            && at <= now
+        {
+            return self.close(id, CloseCode::of(code));
+        }
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.held_until.is_some_and(|until| until <= now) {
+            self.wakes.insert(id);
+        }
+    }
+
+    /// Sends op 7, and closes the connection some time later.
+    pub(super) fn ask_to_reconnect(&mut self, id: ConnectionId) {
+        let at = self.now.mono + self.settings.reconnect_close;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.say(7, &serde_json::Value::Null);
+            connection.ending = Some((at, Close::With(CloseCode::UNKNOWN_ERROR)));
+            self.wake(id);
+        }
+    }
+
+    /// When a connection will have been silent for too long.
+    fn silence_at(&self, id: ConnectionId) -> Option<Mono> {
+        let connection = self.connections.get(&id)?;
+        match (self.settings.liveness, &connection.phase) {
+            (Liveness::Required { grace, .. }, Phase::Waiting | Phase::Live(_)) => {
+                Some(connection.heard + self.settings.heartbeat_interval + grace)
+            }
+            (Liveness::Required { .. } | Liveness::Ignored, _) => None,
+        }
+    }
+
+    /// When [`Discord::tick`] is next needed.
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        let of_connections = self.connections.iter().flat_map(|(&id, connection)| {
+            let ending = connection.ending.map(|(at, _)| at);
+            [
+                ending,
+                connection.reconnect_at,
+                connection.held_until,
+                self.silence_at(id),
+            ]
+        });
+        let of_sessions = self.sessions.values().map(|session| match session.link {
+            Link::Up(_) => None,
+            Link::Down { until } => Some(until),
+        });
+        of_connections
+            .chain(of_sessions)
+            .chain([self.movement.deadline()])
+            .flatten()
+            .min()
+    }
+
+    /// Notes that something waits for this connection.
+    pub(super) fn wake(&mut self, id: ConnectionId) {
+        let now = self.now.mono;
+        if let Some(connection) = self.connections.get_mut(&id) {
+            if connection.delay == Duration::ZERO {
+                self.wakes.insert(id);
+            } else if connection.held_until.is_none() {
+                connection.held_until = Some(now + connection.delay);
+            }
+        }
+    }
+
+    /// The connections that have something to pull since this was last asked.
+    pub(crate) fn take_wakes(&mut self) -> BTreeSet<ConnectionId> {
+        std::mem::take(&mut self.wakes)
+    }
+
+    /// The connections that were ended since this was last asked.
+    pub(crate) fn take_ended(&mut self) -> Vec<ConnectionId> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Ends every connection; the simulator is going.
+    pub(crate) fn shut_down(&mut self) {
+        let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in ids {
+            self.end(
+                id,
+                Close::With(CloseCode {
+                    code: 1001,
+                    reason: "going away",
+                }),
+            );
+        }
+    }
+
+    /// A new session's id.
+    pub(super) fn new_session_id(&mut self) -> Box<str> {
+        let number = self.rng.next();
+        hash_text(number ^ self.seed).into()
+    }
+
+    /// Every session, for an operator to see.
+    pub(crate) fn session_list(&self) -> Vec<serde_json::Value> {
+        let shown = |(key, session): (&Box<str>, &Session)| {
+            json!({
+                "id": key, "user": session.user, "shard": [session.shard.id, session.shard.count],
+                "intents": session.intents, "seq": session.last,
+                "connected": connection_of(session).is_some(),
+            })
+        };
+        self.sessions.iter().map(shown).collect()
+    }
+
+    /// Whether a connection is being closed.
+    pub(crate) fn is_closed(&self, id: ConnectionId) -> bool {
+        self.connections
+            .get(&id)
+            .is_some_and(|connection| connection.phase == Phase::Closed)
+    }
+
+    /// Whether this user has a session.
+    pub(super) fn is_online(&self, user: UserId) -> bool {
+        self.sessions.values().any(|session| session.user == user)
+    }
+
+    pub(super) fn control(&mut self, id: ConnectionId, control: Control) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.control.push_back(control);
+            self.wake(id);
+        }
+    }
+}
+
+/// The connection that a session is linked to.
+pub(super) fn connection_of(session: &Session) -> Option<ConnectionId> {
+    match session.link {
+        Link::Up(id) => Some(id),
+        Link::Down { .. } => None,
+    }
+}
