@@ -104,7 +104,11 @@ fn start() -> Server {
     }
 }
 
-/// Starts the keeper, on its own: it outlives this process.
+/// Starts the keeper, on its own.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it outlives this process, which is what it waits for"
+)]
 fn keep(lease: &Path, folder: &Path, pg_ctl: &Command) {
     Command::new("sh")
         .args(["-c", KEEPER, "keeper"])

@@ -47,19 +47,19 @@ where
 macro_rules! contract {
     ($($(#[$doc:meta])* async fn $name:ident($database:ident) $body:block)+) => {$(
         $(#[$doc])*
-        mod $name {
-            use super::*;
+        async fn $name($database: guildgate_store::testing::Database) $body
 
-            async fn body($database: guildgate_store::testing::Database) $body
+        mod $name {
+            use guildgate_store::testing::Database;
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn sqlite() {
-                body(guildgate_store::testing::Database::sqlite()).await;
+                super::$name(Database::sqlite()).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
-                body(guildgate_store::testing::Database::postgres().await).await;
+                super::$name(Database::postgres().await).await;
             }
         }
     )+};

@@ -1,1 +1,234 @@
-//! t
+//! What was answered survives `kill -9`: a process that writes under load is killed again and
+//! again, and all that it had said to be done must be there.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use guildgate_model::{
+    ApplicationId, GuildId, NotificationId, Revision, Secret, TokenId, TokenKind, UnixMs, UserId,
+};
+use guildgate_store::{
+    AppendPatch, Appended, DocumentKey, NewToken, PatchId, Store, SubmissionStatus, Uses,
+    testing::Database,
+};
+use serde_json::json;
+
+const NOW: UnixMs = UnixMs(1_700_000_000_000);
+const GUILD: GuildId = GuildId(1);
+const FORM: DocumentKey = DocumentKey::Form(GUILD);
+
+/// One thing that a killed process had said to be done.
+#[derive(Debug, Clone, Copy)]
+enum Done {
+    Used { left: u32 },
+    Notified { user: u64, id: u64 },
+    Acknowledged { user: u64 },
+    Patched { number: u64, revision: u64 },
+    Submitted { user: u64, id: u64 },
+    Reviewed { user: u64, id: u64, told: u64 },
+}
+
+fn read(line: &str) -> Done {
+    let mut words = line.split(' ');
+    let verb = words.next().expect("a verb");
+    let mut number = || {
+        words
+            .next()
+            .expect("a number")
+            .parse::<u64>()
+            .expect("a number")
+    };
+    match verb {
+        "used" => Done::Used {
+            left: u32::try_from(number()).expect("small"),
+        },
+        "notified" => Done::Notified {
+            user: number(),
+            id: number(),
+        },
+        "acknowledged" => Done::Acknowledged { user: number() },
+        "patched" => Done::Patched {
+            number: number(),
+            revision: number(),
+        },
+        "submitted" => Done::Submitted {
+            user: number(),
+            id: number(),
+        },
+        "reviewed" => Done::Reviewed {
+            user: number(),
+            id: number(),
+            told: number(),
+        },
+        other => panic!("{other:?} is no verb"),
+    }
+}
+
+/// Runs a writer and kills it once it has said so much; all that it said.
+fn run_and_kill(location: &str, round: u64, secret: &Secret, lines_before: usize) -> Vec<Done> {
+    let mut writer = Command::new(env!("CARGO_BIN_EXE_store-crash-writer"))
+        .args([
+            location,
+            &round.to_string(),
+            secret.expose(),
+            &NOW.0.to_string(),
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the writer starts");
+    let mut output = BufReader::new(writer.stdout.take().expect("piped"));
+    let mut done = Vec::new();
+    let mut line = String::new();
+    loop {
+        line.clear();
+        output.read_line(&mut line).expect("read");
+        // A last line without its end was not said.
+        let Some(whole) = line.strip_suffix('\n') else {
+            break;
+        };
+        done.push(read(whole));
+        if done.len() == lines_before {
+            writer.kill().expect("killed");
+        }
+    }
+    let status = writer.wait().expect("it ends");
+    assert_eq!(status.code(), None, "killed, not ended by itself: {status}");
+    assert!(done.len() >= lines_before);
+    done
+}
+
+async fn verify(store: &dyn Store, token: TokenId, done: Done) {
+    match done {
+        Done::Used { left } => {
+            let record = store.read_token(token).await.expect("read").expect("there");
+            let now = record.uses_left.expect("counted");
+            assert!(
+                now <= left,
+                "a use that was granted is not given back: {now} > {left}"
+            );
+        }
+        Done::Notified { user, id } => {
+            let pending = store
+                .pending_notifications(UserId(user))
+                .await
+                .expect("read");
+            let ids: Vec<_> = pending.iter().map(|one| one.id).collect();
+            assert_eq!(ids, [NotificationId(id)], "not lost: {done:?}");
+        }
+        Done::Acknowledged { user } => {
+            let pending = store
+                .pending_notifications(UserId(user))
+                .await
+                .expect("read");
+            assert!(pending.is_empty(), "not shown again: {done:?}");
+        }
+        Done::Patched { number, revision } => {
+            let version = store
+                .read_version(FORM, Revision(revision))
+                .await
+                .expect("read");
+            let content = version.expect("in the history").content;
+            assert_eq!(content, json!({ "by": number }), "{done:?}");
+            let again = AppendPatch {
+                key: FORM,
+                base: Revision(revision),
+                patch: json!([]),
+                content: json!("twice"),
+                actor: UserId(1),
+                patch_id: Some(PatchId(number.to_string().into())),
+            };
+            let again = store.append_patch(again, NOW).await.expect("answered");
+            assert_eq!(again, Ok(Appended::Before(Revision(revision))), "not twice");
+        }
+        Done::Submitted { user, id } => {
+            let found = store
+                .read_submission(GUILD, ApplicationId(id))
+                .await
+                .expect("read");
+            let found = found.expect("not lost");
+            assert_eq!(
+                (found.user, found.status),
+                (UserId(user), SubmissionStatus::Pending)
+            );
+        }
+        Done::Reviewed { user, id, told } => {
+            let found = store
+                .read_submission(GUILD, ApplicationId(id))
+                .await
+                .expect("read");
+            let found = found.expect("not lost");
+            assert_eq!(
+                (found.user, found.status),
+                (UserId(user), SubmissionStatus::Accepted)
+            );
+            let pending = store
+                .pending_notifications(UserId(user))
+                .await
+                .expect("read");
+            let ids: Vec<_> = pending.iter().map(|one| one.id).collect();
+            assert_eq!(ids, [NotificationId(told)], "{done:?}");
+        }
+    }
+}
+
+/// The history must be whole: what was not answered happened or not, but never by halves.
+async fn verify_history(store: &dyn Store) {
+    let Some(newest) = store.read_document(FORM).await.expect("read") else {
+        return;
+    };
+    let mut base = Revision::FIRST;
+    loop {
+        let versions = store.versions_after(FORM, base, 1_000).await.expect("read");
+        let Some(last) = versions.last() else { break };
+        for (version, expected) in versions.iter().zip(base.0 + 1..) {
+            assert_eq!(version.revision, Revision(expected), "no hole");
+        }
+        base = last.revision;
+    }
+    assert_eq!(base, newest.revision);
+}
+
+async fn what_was_answered_survives(database: Database, rounds: u64) {
+    let store = database.open().await;
+    let new = NewToken {
+        kind: TokenKind::GatewayGuild,
+        owner: None,
+        uses: Uses::Limited(1_000_000),
+        expires_at: None,
+    };
+    let (token, secret) = store.issue_token(new, NOW).await.expect("issued");
+    drop(store);
+    let mut all = Vec::new();
+    for round in 1..=rounds {
+        // Early and late, so that it dies in its first commits as well as under way.
+        let lines_before = 1 + (round as usize * 67) % 301;
+        let location = database.location().to_owned();
+        let secret = secret.clone();
+        let killed = tokio::task::spawn_blocking(move || {
+            run_and_kill(&location, round, &secret, lines_before)
+        });
+        let done = killed.await.expect("no panic");
+        let store = database.open().await;
+        for &one in &done {
+            verify(&*store, token.id, one).await;
+        }
+        verify_history(&*store).await;
+        all.extend(done);
+    }
+    let store = database.open().await;
+    for one in all {
+        verify(&*store, token.id, one).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite() {
+    what_was_answered_survives(Database::sqlite(), 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres() {
+    what_was_answered_survives(Database::postgres().await, 8).await;
+}

@@ -1,1 +1,165 @@
-fn main() {}
+//! What the crash test kills: writes to a store as fast as it can, and says on its standard
+//! output what was answered, a line each.
+//!
+//! Arguments: the database's address, the round, a token's secret, an instant.
+
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use guildgate_model::{Decision, GuildId, Revision, Secret, TokenKind, UnixMs, UserId};
+use guildgate_store::{
+    AppendPatch, DocumentKey, NewNotification, NewSubmission, Owner, PatchId, PatchRefusal, Review,
+    Store, open,
+};
+use serde_json::json;
+
+/// How many tasks write at once, so that commits are grouped.
+const TASKS: u64 = 12;
+
+const GUILD: GuildId = GuildId(1);
+
+struct Writer {
+    store: Arc<dyn Store>,
+    secret: Secret,
+    now: UnixMs,
+    /// Numbers that no other round gives.
+    numbers: AtomicU64,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = || arguments.next().expect("four arguments");
+    let location = next();
+    let round: u64 = next().parse().expect("a round");
+    let secret = Secret::new(next());
+    let now = UnixMs(next().parse().expect("an instant"));
+    let writer = Arc::new(Writer {
+        store: open(&location).await.expect("opened"),
+        secret,
+        now,
+        numbers: AtomicU64::new(round * 1_000_000_000),
+    });
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| tokio::spawn(write_on(Arc::clone(&writer), task)))
+        .collect();
+    for task in tasks {
+        task.await.expect("the writer writes until it is killed");
+    }
+}
+
+async fn write_on(writer: Arc<Writer>, task: u64) {
+    for turn in task.. {
+        let number = writer.numbers.fetch_add(1, Ordering::Relaxed);
+        let line = match turn % 4 {
+            0 => use_token(&writer).await,
+            1 => notify(&writer, number).await,
+            2 => patch(&writer, number).await,
+            _ => apply(&writer, number).await,
+        };
+        // In one call, so that a killed process leaves whole lines but for the last.
+        let mut out = std::io::stdout().lock();
+        out.write_all(format!("{line}\n").as_bytes())
+            .and_then(|()| out.flush())
+            .expect("the test listens");
+    }
+}
+
+async fn use_token(writer: &Writer) -> String {
+    let used = writer
+        .store
+        .authenticate(
+            &writer.secret,
+            TokenKind::GatewayGuild,
+            Owner::Any,
+            writer.now,
+        )
+        .await
+        .expect("answered")
+        .expect("uses are left");
+    format!("used {}", used.uses_left.expect("counted"))
+}
+
+/// Every other one is acknowledged too.
+async fn notify(writer: &Writer, number: u64) -> String {
+    let user = UserId(number);
+    let new = NewNotification {
+        user,
+        decision: Decision::Denied,
+        guild: GUILD,
+        application: None,
+        note: None,
+    };
+    let added = writer
+        .store
+        .add_notification(new, writer.now)
+        .await
+        .expect("added");
+    if number.is_multiple_of(2) {
+        return format!("notified {user} {}", added.id);
+    }
+    writer
+        .store
+        .acknowledge(user, &[added.id])
+        .await
+        .expect("acknowledged");
+    format!("acknowledged {user}")
+}
+
+async fn patch(writer: &Writer, number: u64) -> String {
+    let mut base = Revision::FIRST;
+    loop {
+        let patch = AppendPatch {
+            key: DocumentKey::Form(GUILD),
+            base,
+            patch: json!([number]),
+            content: json!({ "by": number }),
+            actor: UserId(1),
+            patch_id: Some(PatchId(number.to_string().into())),
+        };
+        let answer = writer.store.append_patch(patch, writer.now).await;
+        match answer.expect("answered") {
+            Ok(appended) => return format!("patched {number} {}", appended.revision()),
+            Err(PatchRefusal::Conflict { newest }) => base = newest.revision,
+            Err(PatchRefusal::Unknown) => {
+                let key = DocumentKey::Form(GUILD);
+                let opened = writer.store.open_document(key, json!({}), writer.now).await;
+                base = opened.expect("opened").revision;
+            }
+        }
+    }
+}
+
+async fn apply(writer: &Writer, number: u64) -> String {
+    let new = NewSubmission {
+        guild: GUILD,
+        user: UserId(number),
+        revision: Revision::FIRST,
+        answers: json!([number]),
+        limit: None,
+        counted_since: None,
+        tasks: Vec::new(),
+    };
+    let submitted = writer.store.submit(new, writer.now).await;
+    let id = submitted.expect("answered").expect("submitted").id;
+    if number.is_multiple_of(2) {
+        return format!("submitted {number} {id}");
+    }
+    let review = Review {
+        guild: GUILD,
+        id,
+        decision: Decision::Accepted,
+        note: None,
+        reviewer: UserId(1),
+        expected: None,
+        tasks: Vec::new(),
+    };
+    let reviewed = writer.store.review(review, writer.now).await;
+    let reviewed = reviewed.expect("answered").expect("reviewed");
+    format!("reviewed {number} {id} {}", reviewed.notification.id)
+}
