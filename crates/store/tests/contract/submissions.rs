@@ -204,7 +204,7 @@ contract! {
         assert_eq!(done.notification.application, Some(id));
         assert_eq!((done.notification.guild, done.notification.at), (GUILD, later(5)));
         let inbox = store.pending_notifications(USER).await.expect("read");
-        assert_eq!(inbox, [done.notification.clone()]);
+        assert_eq!(inbox, std::slice::from_ref(&done.notification));
         let trail = store.list_audit(GUILD, Page::first(9)).await.expect("listed").items;
         let told: Vec<_> = trail.iter().map(|entry| (entry.action, entry.actor)).collect();
         assert_eq!(told, [(AuditAction::Reviewed, Some(OTHER)), (AuditAction::Submitted, Some(USER))]);
