@@ -1,10 +1,20 @@
 //! The one place where the load generator reads a clock.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Now.
 #[allow(clippy::disallowed_methods, reason = "this is the driver's clock")]
 #[must_use]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Now, in microseconds since 1970, to compare with another process's stamps.
+#[allow(clippy::disallowed_methods, reason = "this is the driver's clock")]
+#[must_use]
+pub fn unix_us() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, thread};
 
 use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -210,24 +211,67 @@ impl Discord {
         Ok(())
     }
 
-    /// Calls one of the simulator's own endpoints, outside Discord's REST.
+    /// Begins a burst of `count` joins, `per_second` of them a second; tells its number.
     ///
     /// # Errors
     /// If the simulator does not answer or refuses.
-    pub fn admin(&self, path: &str, body: &Value) -> Result<Value> {
-        let root = self.base.split("/api/").next().unwrap_or(&self.base);
+    pub fn start_joins(&self, guild: u64, count: u32, per_second: u32) -> Result<u64> {
+        let body = json!({
+            "guild": guild.to_string(),
+            "kind": "joins",
+            "count": count,
+            "per_second": per_second,
+        });
         let mut answer = self
             .agent
-            .post(format!("{root}{path}"))
-            .header("Authorization", &self.authorization)
+            .post(format!("{}/simulator/bursts", self.root()))
             .send_json(body)
-            .with_context(|| format!("POST {path}"))?;
-        let text = answer
+            .context("starting a burst of joins")?;
+        let answer: Value = answer
             .body_mut()
-            .read_to_string()
-            .context("reading the simulator's answer")?;
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+            .read_json()
+            .context("reading the burst's number")?;
+        answer["burst"].as_u64().context("the burst has no number")
     }
+
+    /// How far a burst has come.
+    ///
+    /// # Errors
+    /// If the simulator does not answer or has forgotten the burst.
+    pub fn burst(&self, number: u64) -> Result<Burst> {
+        let mut answer = self
+            .agent
+            .get(format!("{}/simulator/bursts/{number}", self.root()))
+            .call()
+            .with_context(|| format!("asking for burst {number}"))?;
+        answer
+            .body_mut()
+            .read_json()
+            .context("reading the burst's report")
+    }
+
+    /// Where the simulator's own calls are: beside Discord's.
+    fn root(&self) -> &str {
+        self.base.split("/api/").next().unwrap_or(&self.base)
+    }
+}
+
+/// How far a burst has come, as the simulator tells it.
+#[derive(Debug, Deserialize)]
+pub struct Burst {
+    /// How many changes were made.
+    pub emitted: u32,
+    /// The last of them, oldest first.
+    pub emissions: Vec<Emission>,
+}
+
+/// One change of a burst.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Emission {
+    /// When it was made: microseconds since 1970.
+    pub unix_us: i64,
+    /// How many members the guild had after it.
+    pub member_count: u64,
 }
 
 /// How many calls are under way at once.

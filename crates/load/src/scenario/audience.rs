@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use super::Setting;
 use crate::{
     clock,
-    control::Wanted,
+    control::{Emission, Wanted},
     engine::{Engine, Identity, Manner, Seen, Session, Watch, text},
     report::{Report, Times},
 };
@@ -36,10 +36,10 @@ pub struct Sight {
     pub closed: BTreeMap<u16, usize>,
     /// Upgrades refused, by HTTP status.
     pub refused: BTreeMap<u16, usize>,
-    /// When the event with this number was sent; numbers are member counts, or permissions.
+    /// When the role was changed to this set of permissions.
     pub sent: BTreeMap<u64, Instant>,
-    /// From sent to seen.
-    pub times: Times,
+    /// Which member counts came when, microseconds since 1970, over all links.
+    pub arrivals: Vec<(u64, i64)>,
     /// The last member count that each link saw.
     pub counts: Vec<u64>,
     /// How many count events each link saw.
@@ -76,6 +76,22 @@ impl Sight {
         }
     }
 
+    /// From each emission to its arrivals; those that were conflated away have none.
+    pub fn times(&self, emissions: &[Emission]) -> Times {
+        let emitted: BTreeMap<u64, i64> = emissions
+            .iter()
+            .map(|emission| (emission.member_count, emission.unix_us))
+            .collect();
+        let mut times = Times::default();
+        for (count, arrived) in &self.arrivals {
+            if let Some(emitted) = emitted.get(count) {
+                let us = u64::try_from(arrived - emitted).unwrap_or(0);
+                times.add(Duration::from_micros(us));
+            }
+        }
+        times
+    }
+
     fn on_event(&mut self, link: usize, event: &[u8]) {
         self.room(link);
         let now = clock::now();
@@ -87,9 +103,7 @@ impl Sight {
                 };
                 self.counts[link] = count;
                 self.count_events[link] += 1;
-                if let Some(sent) = self.sent.get(&count) {
-                    self.times.add(now.duration_since(*sent));
-                }
+                self.arrivals.push((count, clock::unix_us()));
             }
             Some(b"GUILD_PRIVILEGE_UPDATE") => {
                 self.privileges[link] += 1;

@@ -143,22 +143,24 @@ impl Joiner {
         audience: &mut Audience,
         mut meanwhile: impl FnMut(),
     ) -> Result<Times> {
-        audience.sight.times = Times::default();
+        audience.sight.arrivals.clear();
         let start = clock::now();
-        while start.elapsed() < setting.lasting {
-            self.count += 1;
-            audience.sight.sent.insert(self.count, clock::now());
+        let joins = (setting.rate * setting.lasting.as_secs_f64()).max(1.0) as u32;
+        let burst =
             setting
                 .discord
-                .join(setting.guild, JOINERS + self.count, &[])?;
+                .start_joins(setting.guild, joins, setting.rate.max(1.0) as u32)?;
+        while start.elapsed() < setting.lasting {
             meanwhile();
-            audience.listen(Duration::from_secs_f64(1.0 / setting.rate))?;
+            audience.listen(Duration::from_millis(50))?;
         }
+        self.count += u64::from(joins);
         let count = self.count;
         audience.listen_until(DRAINING, |sight| {
             sight.counts.iter().all(|&seen| seen == count)
         })?;
-        Ok(std::mem::take(&mut audience.sight.times))
+        let emitted = setting.discord.burst(burst)?;
+        Ok(audience.sight.times(&emitted.emissions))
     }
 }
 
@@ -243,6 +245,5 @@ fn tell_end(report: &mut Report, name: &str, sockets: &[TcpStream]) {
 }
 
 const ATTACKERS: usize = 200;
-const JOINERS: u64 = 920_000_000_000_000_000;
 const DRAINING: Duration = Duration::from_secs(10);
 const UPGRADING: Duration = Duration::from_millis(500);

@@ -1,9 +1,8 @@
 //! Thousands of joins a second on one guild.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::{
     Setting,
@@ -45,15 +44,11 @@ pub fn run(setting: &Setting) -> Result<Report> {
         .as_u64()
         .unwrap_or(0);
     let before = setting.process.map(|process| process.cost()).transpose()?;
-    let joins = (setting.rate * setting.lasting.as_secs_f64()) as u64;
+    let joins = (setting.rate * setting.lasting.as_secs_f64()) as u32;
     let start = clock::now();
-    let storm = {
-        let (discord, guild, rate) = (setting.discord.clone(), setting.guild, setting.rate);
-        thread::spawn(move || {
-            let body = json!({ "guild_id": guild.to_string(), "count": joins, "per_second": rate });
-            discord.admin("/simulator/storm", &body)
-        })
-    };
+    setting
+        .discord
+        .start_joins(setting.guild, joins, setting.rate as u32)?;
     let mut edit = 0;
     while start.elapsed() < setting.lasting {
         edit += 1;
@@ -62,13 +57,12 @@ pub fn run(setting: &Setting) -> Result<Report> {
         setting.discord.change_role(setting.guild, role, set)?;
         audience.listen(Duration::from_millis(500))?;
     }
-    storm.join().expect("the storm's thread does not panic")?;
-    let last = first + joins;
+    let last = first + u64::from(joins);
     let all = |counts: &[u64]| counts.iter().all(|&count| count == last);
     let converged = audience.listen_until(Duration::from_secs(20), |sight| all(&sight.counts))?;
     let after = setting.process.map(|process| process.cost()).transpose()?;
     let sight = &audience.sight;
-    report.figure("joins", joins as f64, "");
+    report.figure("joins", f64::from(joins), "");
     report.figure(
         "count frames",
         sight.count_events.iter().map(|&seen| f64::from(seen)).sum(),
