@@ -317,24 +317,42 @@ impl Outbox {
         }
     }
 
-    /// A new socket: `first` waits for it, then everything after `seen`.
+    /// A new socket: `first` waits for it, then everything after `seen`. No bound is applied
+    /// on the way: what [`Outbox::resumes_from`] promised must not be pushed out now.
     pub(crate) fn resume(&mut self, seen: Sequence, first: Box<str>, limits: &Limits) {
-        self.detach(limits);
-        let Numbering::Detached(last) = self.numbering else {
+        let (Numbering::Attached(last) | Numbering::Detached(last)) = self.numbering else {
             debug_assert!(false, "only a session is resumed");
             return;
         };
         self.numbering = Numbering::Attached(last);
         let queues = self.queues();
         queues.kept.acknowledge(seen);
-        queues.unsent.push_back(Entry::Raw(first));
-        for (event, sequence) in queues.kept.take_all() {
-            queues.unsent.push_back(Entry::Event(event, Some(sequence)));
-        }
+        let kept = queues
+            .kept
+            .take_all()
+            .into_iter()
+            .map(|(event, sequence)| Entry::Event(event, Some(sequence)));
+        let unsent = std::mem::take(&mut queues.unsent)
+            .into_iter()
+            .filter(|entry| match entry {
+                Entry::Event(_, sequence) => *sequence > Some(seen),
+                Entry::Raw(_) => false,
+            });
+        queues.unsent = std::iter::once(Entry::Raw(first))
+            .chain(kept)
+            .chain(unsent)
+            .collect();
+        queues.load = Load::default();
         for entry in &queues.unsent {
             queues.load.add(entry);
         }
-        queues.excused = queues.load;
+        // As much as can be kept, and opcode 2: a client that takes its session over again
+        // and again without reading must not gather more.
+        let bound = |bound: usize| u32::try_from(bound).unwrap_or(u32::MAX);
+        queues.excused = Load {
+            frames: queues.load.frames.min(bound(limits.resume_events_max + 1)),
+            bytes: queues.load.bytes.min(bound(limits.resume_bytes_max)),
+        };
     }
 
     /// Puts an event at the end of what waits, in place of an older one of its lane.

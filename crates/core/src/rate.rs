@@ -45,15 +45,7 @@ impl FrameBudget {
         window: Duration,
         frames_max: u32,
     ) -> Result<(), OverBudget> {
-        let slot = slot_of(now, window);
-        let passed = slot.saturating_sub(self.slot) as usize;
-        for step in 1..=passed.min(SLOTS) {
-            self.counts[(self.slot as usize + step) % SLOTS] = 0;
-        }
-        if passed >= SLOTS {
-            self.counts = [0; SLOTS];
-        }
-        self.slot = self.slot.max(slot);
+        self.turn_to(slot_of(now, window));
         if self.excused > 0 {
             self.excused -= 1;
             return Ok(());
@@ -66,6 +58,15 @@ impl FrameBudget {
         } else {
             Ok(())
         }
+    }
+
+    /// Forgets the slots that have left the window by the time that `slot` is the newest.
+    fn turn_to(&mut self, slot: u32) {
+        let passed = slot.saturating_sub(self.slot) as usize;
+        for step in 1..=passed.min(SLOTS) {
+            self.counts[(self.slot as usize + step) % SLOTS] = 0;
+        }
+        self.slot = self.slot.max(slot);
     }
 
     /// Makes up for frames that were held back for `held`, while the client waited for an
@@ -92,7 +93,8 @@ fn slot_length(window: Duration) -> Duration {
 }
 
 fn slot_of(now: Mono, window: Duration) -> u32 {
-    let slot = now.since_start().as_micros() / slot_length(window).as_micros();
+    let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    let slot = micros(now.since_start()) / micros(slot_length(window));
     u32::try_from(slot).unwrap_or(u32::MAX)
 }
 
