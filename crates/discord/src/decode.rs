@@ -5,7 +5,7 @@
 //! Liberal: a key that is missing or of an unusable type is "not said".
 
 mod guild;
-mod member;
+pub(crate) mod member;
 mod session;
 #[cfg(test)]
 mod tests;

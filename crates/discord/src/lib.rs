@@ -16,6 +16,7 @@ mod opcode;
 pub mod payload;
 mod queue;
 mod requests;
+pub mod rest;
 mod rng;
 mod shard;
 mod timestamp;

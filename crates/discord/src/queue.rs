@@ -143,6 +143,12 @@ impl IdentifyQueue {
         }
     }
 
+    /// How many identifies a window has.
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        self.total
+    }
+
     /// How many identifies are left.
     #[must_use]
     pub fn remaining(&self) -> u32 {
@@ -164,6 +170,17 @@ impl IdentifyQueue {
             self.granted.remove(&permit.shard);
             self.remaining = self.remaining.saturating_add(1).min(self.total);
         }
+    }
+
+    /// Takes back a permit that must not be used before `until`, to the head of the queue.
+    pub fn put_back(&mut self, permit: Permit, until: Mono) {
+        if self.granted.remove(&permit.shard).is_some() {
+            self.remaining = self.remaining.saturating_add(1).min(self.total);
+        }
+        let bucket = permit.shard.id % self.max_concurrency;
+        let closed = self.closed_until.entry(bucket).or_insert(until);
+        *closed = until.max(*closed);
+        self.waiting.push_front(permit);
     }
 
     /// The permits that can be given now, in the order of their requests. Store a snapshot

@@ -33,6 +33,12 @@ pub(super) fn remove(mut data: Cursor<'_>) -> Result<UpstreamEvent, DecodeError>
     })
 }
 
+/// A member object by itself, as REST answers.
+pub(crate) fn alone(mut data: Cursor<'_>) -> Result<Option<MemberData>, Malformed> {
+    let seen = member(&mut data)?;
+    Ok(seen.user.map(|_| seen.member))
+}
+
 pub(super) fn chunk(mut data: Cursor<'_>) -> Result<MembersChunk, DecodeError> {
     let mut guild = None;
     let mut members = Vec::new();

@@ -136,3 +136,16 @@ fn a_snapshot_survives_its_text() {
         [3]
     );
 }
+
+#[test]
+fn a_permit_that_was_put_back_comes_first_and_later() {
+    let mut queue = IdentifyQueue::new(START, limit(10, 1), None);
+    queue.request(permit(0, 2));
+    queue.request(permit(1, 2));
+    queue.grant(Mono::ZERO);
+    let until = Mono::ZERO + Duration::from_mins(5);
+    queue.put_back(permit(0, 2), until);
+    assert_eq!(queue.remaining(), 10);
+    assert_eq!(queue.deadline(), Some(until));
+    assert_eq!(queue.grant(until), [permit(0, 2)]);
+}
