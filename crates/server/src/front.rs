@@ -1,5 +1,115 @@
 //! The HTTP side: accepts sockets, answers requests, and hands upgraded ones to the edge.
+//!
+//! Every wait on a stranger has an end here: TLS handshakes, headers, bodies and idle
+//! connections are timed, and sockets are counted by address and in all before anything is
+//! read from them.
 
+mod address;
 mod admission;
+mod http;
+mod listener;
+mod tls;
+mod upgrade;
 
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use crate::{config::AddressRange, edge::Edges};
+
+pub use address::ClientAddress;
 pub use admission::{Admission, AdmissionLimits, Loopback, NotAdmitted, Permit};
+pub use listener::serve;
+pub use tls::{Tls, TlsError};
+pub use upgrade::Origins;
+
+/// What the HTTP side goes by.
+#[derive(Debug, Clone)]
+pub struct FrontConfig {
+    /// Which pages may connect.
+    pub origins: Origins,
+    /// Whose word on a client's address is taken.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// Bounds on upgraded sockets.
+    pub upgraded: AdmissionLimits,
+    /// Bounds on sockets that are not upgraded yet, by the address they come from; proxies
+    /// that are trusted have only the first.
+    pub plain: AdmissionLimits,
+    /// Whether permessage-deflate is agreed to.
+    pub deflate: DeflateOffer,
+    /// How long a TLS handshake, the headers of one request, and the time between two
+    /// requests may each take.
+    pub header_within: Duration,
+    /// How long a request may take from its headers to the answer.
+    pub answer_within: Duration,
+}
+
+/// What a client that offers permessage-deflate is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeflateOffer {
+    /// Agreed, without context takeover on either side.
+    Accept,
+    /// Not agreed.
+    Decline,
+}
+
+impl Default for FrontConfig {
+    fn default() -> FrontConfig {
+        FrontConfig {
+            origins: Origins::Any,
+            trusted_proxies: Vec::new(),
+            upgraded: AdmissionLimits {
+                connections: 100_000,
+                connections_per_ip: 100,
+                loopback: Loopback::Exempt,
+            },
+            plain: AdmissionLimits {
+                connections: 4_096,
+                connections_per_ip: 256,
+                loopback: Loopback::Exempt,
+            },
+            deflate: DeflateOffer::Decline,
+            header_within: Duration::from_secs(10),
+            answer_within: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The HTTP side's state, shared by all its connections.
+#[derive(Debug)]
+pub struct Front {
+    config: FrontConfig,
+    edges: Edges,
+    upgraded: Arc<Admission>,
+    plain: Arc<Admission>,
+}
+
+impl Front {
+    /// Nothing accepted yet; upgraded sockets will go to `edges`.
+    #[must_use]
+    pub fn new(config: FrontConfig, edges: Edges) -> Arc<Front> {
+        Arc::new(Front {
+            upgraded: Admission::new(config.upgraded.clone()),
+            plain: Admission::new(config.plain.clone()),
+            config,
+            edges,
+        })
+    }
+
+    /// Upgraded sockets open now, for the metrics.
+    #[must_use]
+    pub fn upgraded_open(&self) -> u32 {
+        self.upgraded.open()
+    }
+
+    /// Sockets open now that are not upgraded, for the metrics.
+    #[must_use]
+    pub fn plain_open(&self) -> u32 {
+        self.plain.open()
+    }
+
+    fn trusts(&self, proxy: IpAddr) -> bool {
+        self.config
+            .trusted_proxies
+            .iter()
+            .any(|range| range.contains(proxy))
+    }
+}

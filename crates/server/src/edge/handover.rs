@@ -6,15 +6,24 @@ use rustls::ServerConnection;
 
 use super::{
     codec::Deflate,
+    shard::Moving,
     transport::{MemorySink, Transport},
 };
 use crate::front::Permit;
 
 /// An upgraded socket on its way to an edge shard.
-pub struct Handover {
-    pub(super) transport: Transport,
-    pub(super) peer: Peer,
-    pub(super) unread: Vec<u8>,
+pub struct Handover(pub(super) Arrival);
+
+/// Where a socket comes from.
+pub(super) enum Arrival {
+    /// From its upgrade.
+    Upgraded {
+        transport: Transport,
+        peer: Peer,
+        unread: Vec<u8>,
+    },
+    /// From another shard.
+    Moving(Box<Moving>),
 }
 
 /// Who is at the other end, and what was agreed with them.
@@ -46,11 +55,11 @@ impl Handover {
     /// # Errors
     /// If the socket cannot be made non-blocking.
     pub fn plain(socket: TcpStream, peer: Peer, unread: Vec<u8>) -> io::Result<Handover> {
-        Ok(Handover {
+        Ok(Handover(Arrival::Upgraded {
             transport: Transport::plain(socket)?,
             peer,
             unread,
-        })
+        }))
     }
 
     /// A socket under TLS whose upgrade is done.
@@ -63,30 +72,35 @@ impl Handover {
         peer: Peer,
         unread: Vec<u8>,
     ) -> io::Result<Handover> {
-        Ok(Handover {
+        Ok(Handover(Arrival::Upgraded {
             transport: Transport::tls(socket, session)?,
             peer,
             unread,
-        })
+        }))
     }
 
     /// No socket: `unread` is all that the client will ever say, and `sink` counts what it is
     /// told. For measuring connections beyond the number of files a process may open.
     #[must_use]
     pub fn memory(sink: Arc<MemorySink>, peer: Peer, unread: Vec<u8>) -> Handover {
-        Handover {
+        Handover(Arrival::Upgraded {
             transport: Transport::Memory(sink),
             peer,
             unread,
-        }
+        })
+    }
+
+    pub(super) fn moving(moving: Moving) -> Handover {
+        Handover(Arrival::Moving(Box::new(moving)))
     }
 }
 
 impl fmt::Debug for Handover {
+    /// Without the bytes that came with it, which may hold a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handover")
-            .field("transport", &self.transport)
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
+        f.write_str(match &self.0 {
+            Arrival::Upgraded { .. } => "Handover(Upgraded)",
+            Arrival::Moving(_) => "Handover(Moving)",
+        })
     }
 }

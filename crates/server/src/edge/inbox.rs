@@ -84,6 +84,11 @@ impl Mail {
         self.bell.rung.store(false, Ordering::Release);
     }
 
+    /// Whether messages wait.
+    pub(super) fn more(&self) -> bool {
+        self.bell.waiting.load(Ordering::Acquire) > 0
+    }
+
     /// The next message, if there is one.
     pub(super) fn take(&self) -> Option<ToEdge> {
         let message = self.receiver.try_recv().ok()?;

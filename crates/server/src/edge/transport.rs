@@ -32,6 +32,7 @@ impl Transport {
     /// If the socket cannot be made non-blocking.
     pub fn plain(socket: TcpStream) -> io::Result<Transport> {
         socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
         Ok(Transport::Plain(mio::net::TcpStream::from_std(socket)))
     }
 
@@ -41,6 +42,7 @@ impl Transport {
     /// If the socket cannot be made non-blocking.
     pub fn tls(socket: TcpStream, session: ServerConnection) -> io::Result<Transport> {
         socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
         Ok(Transport::Tls(Box::new(TlsStream {
             socket: mio::net::TcpStream::from_std(socket),
             session,
@@ -94,6 +96,23 @@ impl Transport {
                 sink.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 Ok(bytes.len())
             }
+        }
+    }
+
+    /// Whether reading less than there was room for means that there is no more.
+    pub(super) fn is_bare(&self) -> bool {
+        match self {
+            Transport::Plain(_) | Transport::Memory(_) => true,
+            Transport::Tls(_) => false,
+        }
+    }
+
+    /// Whether bytes that were taken by [`Transport::write`] are still on their way out: a
+    /// later write, of nothing if need be, pushes them on.
+    pub(super) fn has_unsent(&self) -> bool {
+        match self {
+            Transport::Plain(_) | Transport::Memory(_) => false,
+            Transport::Tls(stream) => stream.session.wants_write(),
         }
     }
 
@@ -168,12 +187,16 @@ impl TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // Nothing is sealed while sealed bytes wait: they are the bound on what waits.
         self.push()?;
-        if bytes.is_empty() {
-            return Ok(0);
+        let mut taken = 0;
+        while taken < bytes.len() {
+            taken += self.session.writer().write(&bytes[taken..])?;
+            match self.push() {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
         }
-        let len = self.session.writer().write(bytes)?;
-        self.push_some()?;
-        Ok(len)
+        Ok(taken)
     }
 
     /// Writes all sealed bytes, or fails with `WouldBlock`.

@@ -81,19 +81,8 @@ impl Admission {
     /// # Errors
     /// [`NotAdmitted`] says which limit is reached.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, NotAdmitted> {
-        let room = self
-            .open
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
-                (open < self.limits.connections).then_some(open + 1)
-            });
-        if room.is_err() {
-            return Err(NotAdmitted::Node);
-        }
         // From here on a refusal gives the place on the node back by dropping the permit.
-        let mut permit = Permit {
-            admission: Arc::clone(self),
-            key: None,
-        };
+        let mut permit = self.admit_anyone()?;
         let address = address.to_canonical();
         if address.is_loopback() && self.limits.loopback == Loopback::Exempt {
             return Ok(permit);
@@ -110,6 +99,25 @@ impl Admission {
         *count += 1;
         permit.key = Some(key);
         Ok(permit)
+    }
+
+    /// Lets a socket in that stands for many addresses, as a proxy's does, if there is room.
+    ///
+    /// # Errors
+    /// [`NotAdmitted::Node`].
+    pub fn admit_anyone(self: &Arc<Self>) -> Result<Permit, NotAdmitted> {
+        let room = self
+            .open
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
+                (open < self.limits.connections).then_some(open + 1)
+            });
+        if room.is_err() {
+            return Err(NotAdmitted::Node);
+        }
+        Ok(Permit {
+            admission: Arc::clone(self),
+            key: None,
+        })
     }
 
     /// Sockets open now.

@@ -1,0 +1,508 @@
+//! One event to everybody on a guild.
+//!
+//! A guild has a log of events that are not yet carried to all its members, and each member a
+//! cursor into it. A pass walks over the members in slices of [`SLICE`] sockets; whoever it
+//! comes to gets all that is in the log by then, in one write. Members who are told something
+//! else meanwhile are brought up to date first, so each sees one order. An event that everybody has
+//! leaves the log at the end of a pass.
+//!
+//! The bytes are the same for all basic members at the same cursor, and are put together once.
+
+use std::{
+    collections::VecDeque,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use guildgate_core::{
+    hub::Audience,
+    outbox::{Admission, Socket as Readiness},
+};
+use guildgate_model::{GuildId, Mono};
+use guildgate_wire::{Ends, EventFrame, Limits, Sequence};
+
+use super::{
+    Aftermath, Shard,
+    encoding::Encoder,
+    place::{Place, Seat},
+};
+use crate::edge::{EdgeStats, codec::Deflate};
+
+/// Sockets written to before the shard looks at what else there is: about a millisecond.
+const SLICE: usize = 256;
+
+/// A guild, as far as this shard's clients are on it.
+#[derive(Debug, Default)]
+pub(super) struct Guild {
+    /// Slots, in no order.
+    members: Vec<u32>,
+    log: VecDeque<Entry>,
+    /// The number of the log's first entry.
+    base: u64,
+    pass: Option<Pass>,
+    /// Whether it is in the shard's list of guilds to sweep.
+    queued: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    event: Arc<EventFrame>,
+    audience: Audience,
+    received: Option<Mono>,
+}
+
+/// A walk over the members.
+#[derive(Debug, Clone, Copy)]
+struct Pass {
+    /// Whose turn is next; everybody before has had all entries below `until`.
+    next: usize,
+    until: u64,
+}
+
+impl Guild {
+    fn end(&self) -> u64 {
+        self.base + self.log.len() as u64
+    }
+
+    fn entries_from(&self, cursor: u64) -> impl Iterator<Item = &Entry> + Clone {
+        let first = cursor.saturating_sub(self.base) as usize;
+        self.log.iter().skip(first)
+    }
+}
+
+impl Entry {
+    fn is_for(&self, place: &Place) -> bool {
+        match self.audience {
+            Audience::All => true,
+            Audience::Basic => place.client.user().is_none(),
+        }
+    }
+}
+
+impl Shard {
+    /// Notes an event for a guild's members.
+    pub(super) fn broadcast(
+        &mut self,
+        id: GuildId,
+        audience: Audience,
+        event: Arc<EventFrame>,
+        received: Option<Mono>,
+    ) {
+        let Some(guild) = self.guilds.get_mut(&id) else {
+            return;
+        };
+        self.parts.stats.broadcasts.add(1);
+        guild.log.push_back(Entry {
+            event,
+            audience,
+            received,
+        });
+        if !guild.queued {
+            guild.queued = true;
+            self.sweeping.push_back(id);
+        }
+    }
+
+    /// Puts a client on a guild; what was said there before is not for it.
+    pub(super) fn take_seat(&mut self, slot: u32, id: GuildId) {
+        if let Some(seat) = self.places.at(slot).and_then(|place| place.seat) {
+            self.leave_seat(slot, seat.guild);
+        }
+        let Some(place) = self.places.at(slot) else {
+            return;
+        };
+        let guild = self.guilds.entry(id).or_default();
+        place.seat = Some(Seat {
+            guild: id,
+            index: u32::try_from(guild.members.len()).unwrap_or(u32::MAX),
+            cursor: guild.end(),
+        });
+        guild.members.push(slot);
+    }
+
+    /// Takes a client off a guild, if it is on it.
+    pub(super) fn leave_seat(&mut self, slot: u32, id: GuildId) {
+        let Some(place) = self.places.at(slot) else {
+            return;
+        };
+        let Some(seat) = place.seat.take_if(|seat| seat.guild == id) else {
+            return;
+        };
+        let Some(guild) = self.guilds.get_mut(&id) else {
+            return;
+        };
+        let index = seat.index as usize;
+        guild.members.swap_remove(index);
+        if guild.members.is_empty() {
+            self.guilds.remove(&id);
+            return;
+        }
+        let Some(moved) = guild.members.get(index).copied() else {
+            return;
+        };
+        let passed_over = guild.pass.is_some_and(|pass| index < pass.next);
+        if let Some(seat) = self.places.at(moved).and_then(|place| place.seat.as_mut()) {
+            seat.index = index as u32;
+        }
+        if passed_over {
+            // The pass will not come to where it sits now.
+            self.catch_up(moved);
+            self.soil(moved);
+        }
+    }
+
+    /// Carries the logs on by one slice.
+    pub(super) fn sweep(&mut self) {
+        let mut left = SLICE;
+        let mut turns = self.sweeping.len();
+        while left > 0 && turns > 0 {
+            turns -= 1;
+            let Some(id) = self.sweeping.pop_front() else {
+                return;
+            };
+            let Some(mut guild) = self.guilds.remove(&id) else {
+                continue;
+            };
+            left -= self.sweep_guild(&mut guild, left);
+            guild.queued = !guild.log.is_empty();
+            if guild.queued {
+                self.sweeping.push_back(id);
+            }
+            self.guilds.insert(id, guild);
+        }
+    }
+
+    /// Carries one guild's log to at most `sockets_max` members; how many that were.
+    fn sweep_guild(&mut self, guild: &mut Guild, sockets_max: usize) -> usize {
+        let end = guild.end();
+        let mut pass = guild.pass.unwrap_or(Pass {
+            next: 0,
+            until: end,
+        });
+        let mut shared = Shared::default();
+        let last = guild.members.len().min(pass.next + sockets_max);
+        let slice = pass.next..last.max(pass.next);
+        let walked = slice.len();
+        for slot in guild.members[slice].iter().copied() {
+            self.carry(slot, guild, end, &mut shared);
+        }
+        pass.next = last;
+        if pass.next < guild.members.len() {
+            guild.pass = Some(pass);
+            return walked;
+        }
+        guild.pass = None;
+        let now = self.parts.clock.now().mono;
+        for entry in guild.log.drain(..(pass.until - guild.base) as usize) {
+            if let Some(received) = entry.received {
+                self.parts.stats.lag.record(now.since(received));
+            }
+        }
+        guild.base = pass.until;
+        // A pass costs its clock reading even over nobody, which keeps this loop finite.
+        walked.max(1)
+    }
+
+    /// Brings one member up to `end`, in one write if its socket is free.
+    fn carry(&mut self, slot: u32, guild: &Guild, end: u64, shared: &mut Shared) {
+        let Shard {
+            places,
+            encoder,
+            parts,
+            aftermath,
+            dirty,
+            ..
+        } = self;
+        let Some(place) = places.at(slot) else {
+            return;
+        };
+        let Some(cursor) = place
+            .seat
+            .as_mut()
+            .map(|seat| std::mem::replace(&mut seat.cursor, end))
+        else {
+            return;
+        };
+        if cursor >= end {
+            return;
+        }
+        let mut carrier = Carrier {
+            slot,
+            limits: &parts.config.limits,
+            stats: &parts.stats,
+            encoder,
+            aftermath,
+        };
+        let free = place
+            .socket
+            .as_ref()
+            .is_some_and(|socket| !socket.blocked && socket.staged().is_empty())
+            && !place.client.outbox().has_unsent();
+        let entries = guild.entries_from(cursor);
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            if !free {
+                carrier.admit_all(place, entries);
+                return Ok(());
+            }
+            if place.client.user().is_none() {
+                carrier.write_shared(place, entries, cursor, shared)
+            } else {
+                carrier.write_own(place, entries, shared)
+            }
+        }));
+        match done {
+            Ok(Ok(())) => {
+                let staged = place
+                    .socket
+                    .as_ref()
+                    .is_some_and(|socket| !socket.blocked && !socket.staged().is_empty());
+                if staged && !place.dirty {
+                    place.dirty = true;
+                    dirty.push(slot);
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::trace!(%error, slot, "a socket failed under a broadcast");
+                aftermath.push(Aftermath::Lost(slot));
+            }
+            Err(_) => aftermath.push(Aftermath::Panicked(slot)),
+        }
+    }
+
+    /// Puts what a client's guild was told, and the client was not, in front of what comes
+    /// next.
+    pub(super) fn catch_up(&mut self, slot: u32) {
+        let Shard {
+            places,
+            guilds,
+            encoder,
+            parts,
+            aftermath,
+            ..
+        } = self;
+        let Some(place) = places.at(slot) else {
+            return;
+        };
+        let Some(seat) = &mut place.seat else {
+            return;
+        };
+        let Some(guild) = guilds.get(&seat.guild) else {
+            return;
+        };
+        let cursor = std::mem::replace(&mut seat.cursor, guild.end());
+        if cursor >= guild.end() {
+            return;
+        }
+        let mut carrier = Carrier {
+            slot,
+            limits: &parts.config.limits,
+            stats: &parts.stats,
+            encoder,
+            aftermath,
+        };
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            carrier.admit_all(place, guild.entries_from(cursor));
+        }));
+        if done.is_err() {
+            aftermath.push(Aftermath::Panicked(slot));
+        }
+        self.soil(slot);
+    }
+
+    /// Brings one event to one client, behind all that its guild was told.
+    pub(super) fn deliver(&mut self, slot: u32, event: &Arc<EventFrame>) {
+        self.catch_up(slot);
+        let Shard {
+            places,
+            encoder,
+            parts,
+            aftermath,
+            ..
+        } = self;
+        let Some(place) = places.at(slot) else {
+            return;
+        };
+        let mut carrier = Carrier {
+            slot,
+            limits: &parts.config.limits,
+            stats: &parts.stats,
+            encoder,
+            aftermath,
+        };
+        let done = catch_unwind(AssertUnwindSafe(|| carrier.admit(place, event)));
+        if done.is_err() {
+            aftermath.push(Aftermath::Panicked(slot));
+        }
+        self.soil(slot);
+    }
+}
+
+/// Bytes that several members get alike, and a buffer for those who get their own.
+#[derive(Debug, Default)]
+struct Shared {
+    plain: Batch,
+    deflated: Batch,
+    own: Vec<u8>,
+    written: Vec<(usize, Option<Sequence>)>,
+}
+
+/// The frames of all entries from a cursor on, as a basic member gets them.
+#[derive(Debug, Default)]
+struct Batch {
+    cursor: Option<u64>,
+    bytes: Vec<u8>,
+    frames: u64,
+}
+
+/// What bringing events to one client needs besides the client.
+struct Carrier<'a> {
+    slot: u32,
+    limits: &'a Limits,
+    stats: &'a EdgeStats,
+    encoder: &'a mut Encoder,
+    aftermath: &'a mut Vec<Aftermath>,
+}
+
+impl Carrier<'_> {
+    /// The same bytes for everybody at this cursor.
+    fn write_shared<'e>(
+        &mut self,
+        place: &mut Place,
+        entries: impl Iterator<Item = &'e Entry> + Clone,
+        cursor: u64,
+        shared: &mut Shared,
+    ) -> io::Result<()> {
+        let Some(socket) = &mut place.socket else {
+            return Ok(());
+        };
+        let deflate = socket.peer.deflate;
+        let batch = match deflate {
+            Deflate::Off => &mut shared.plain,
+            Deflate::On => &mut shared.deflated,
+        };
+        if batch.cursor != Some(cursor) {
+            batch.cursor = Some(cursor);
+            batch.bytes.clear();
+            batch.frames = 0;
+            for entry in entries.clone() {
+                self.encoder
+                    .event(&entry.event, None, deflate, &mut batch.bytes);
+                batch.frames += 1;
+            }
+        }
+        let taken = socket.write(&batch.bytes, self.stats)?;
+        if taken == 0 {
+            self.admit_all(place, entries);
+            return Ok(());
+        }
+        if taken < batch.bytes.len() {
+            socket.stage().extend_from_slice(&batch.bytes[taken..]);
+        }
+        self.stats.frames_out.add(batch.frames);
+        for entry in entries {
+            self.note_end(&entry.event);
+        }
+        Ok(())
+    }
+
+    /// The same texts, with the session's own numbers.
+    fn write_own<'e>(
+        &mut self,
+        place: &mut Place,
+        entries: impl Iterator<Item = &'e Entry> + Clone,
+        shared: &mut Shared,
+    ) -> io::Result<()> {
+        let Some(socket) = &mut place.socket else {
+            return Ok(());
+        };
+        let deflate = socket.peer.deflate;
+        shared.own.clear();
+        shared.written.clear();
+        let outbox = place.client.outbox_mut();
+        for (index, entry) in entries.clone().enumerate() {
+            if entry.audience == Audience::Basic {
+                continue;
+            }
+            self.note_end(&entry.event);
+            match outbox.admit(&entry.event, Readiness::Free, self.limits) {
+                Admission::Write(sequence) => {
+                    self.encoder
+                        .event(&entry.event, sequence, deflate, &mut shared.own);
+                    shared.written.push((index, sequence));
+                }
+                other => self.note(other),
+            }
+        }
+        if shared.own.is_empty() {
+            return Ok(());
+        }
+        let taken = socket.write(&shared.own, self.stats)?;
+        if taken > 0 {
+            if taken < shared.own.len() {
+                socket.stage().extend_from_slice(&shared.own[taken..]);
+            }
+            self.stats.frames_out.add(shared.written.len() as u64);
+            return Ok(());
+        }
+        let mut written = shared.written.iter().copied().peekable();
+        for (index, entry) in entries.enumerate() {
+            if let Some((_, sequence)) = written.next_if(|(next, _)| *next == index)
+                && outbox
+                    .put_back(&entry.event, sequence, self.limits)
+                    .is_err()
+            {
+                self.note(Admission::Overrun);
+            }
+        }
+        Ok(())
+    }
+
+    fn admit_all<'e>(&mut self, place: &mut Place, entries: impl Iterator<Item = &'e Entry>) {
+        for entry in entries {
+            if entry.is_for(place) {
+                self.admit(place, &entry.event);
+            }
+        }
+    }
+
+    /// Stages an event if the client's socket is free; otherwise it waits, or is kept.
+    fn admit(&mut self, place: &mut Place, event: &Arc<EventFrame>) {
+        self.note_end(event);
+        let readiness = match &place.socket {
+            Some(socket) => socket.state(),
+            None => Readiness::Busy,
+        };
+        match place
+            .client
+            .outbox_mut()
+            .admit(event, readiness, self.limits)
+        {
+            Admission::Write(sequence) => {
+                if let Some(socket) = &mut place.socket {
+                    let deflate = socket.peer.deflate;
+                    self.encoder.event(event, sequence, deflate, socket.stage());
+                    self.stats.frames_out.add(1);
+                }
+            }
+            other => self.note(other),
+        }
+    }
+
+    fn note(&mut self, admission: Admission) {
+        match admission {
+            Admission::Write(_) | Admission::Waits | Admission::Kept => {}
+            Admission::Replaced => self.stats.conflated.add(1),
+            Admission::Overrun => self.aftermath.push(Aftermath::Overrun(self.slot)),
+        }
+    }
+
+    fn note_end(&mut self, event: &EventFrame) {
+        match event.ends() {
+            Ends::Nothing => {}
+            ends @ (Ends::GuildConnection(_) | Ends::ApplicationSession(_)) => {
+                self.aftermath.push(Aftermath::Ended(self.slot, ends));
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a shard keeps of a client.
+
+use guildgate_core::{client::Client, outbox};
+use guildgate_model::{GuildId, UserId};
+use guildgate_wire::SessionId;
+
+use crate::edge::{Peer, codec::Decoder, transport::Transport};
+
+/// A client, and its socket while it has one.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) client: Client,
+    pub(super) socket: Option<Socket>,
+    pub(super) seat: Option<Seat>,
+    /// Whether it is in the shard's list of clients with something to write.
+    pub(super) dirty: bool,
+    /// What it is listed under, once it is a session; its machine forgets this at its end.
+    pub(super) listed: Option<Box<Listed>>,
+    /// What it counts as in the figures.
+    pub(super) standing: Standing,
+}
+
+/// What a session is found by.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) user: UserId,
+    pub(super) session: SessionId,
+}
+
+/// What a client counts as in the shard's figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Not let in yet.
+    Stranger,
+    /// Let in.
+    Authenticated,
+    /// Let in, and its socket is gone.
+    Detached,
+}
+
+impl Place {
+    pub(super) fn new(client: Client, socket: Socket) -> Place {
+        Place {
+            client,
+            socket: Some(socket),
+            seat: None,
+            dirty: false,
+            listed: None,
+            standing: Standing::Stranger,
+        }
+    }
+}
+
+/// Where a client sits on its guild.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seat {
+    pub(super) guild: GuildId,
+    /// Which of the guild's members it is.
+    pub(super) index: u32,
+    /// The number of the first entry in the guild's log that it was not told.
+    pub(super) cursor: u64,
+}
+
+/// An upgraded socket and what is unfinished on it.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) transport: Transport,
+    pub(super) peer: Peer,
+    pub(super) decoder: Decoder,
+    pending: Option<Box<Pending>>,
+    /// Whether it refused bytes and has not said since that it takes more.
+    pub(super) blocked: bool,
+    /// Whether the kernel may have bytes from the client.
+    pub(super) readable: bool,
+    /// Whether the client has said that nothing more comes from it, behind what is unread.
+    pub(super) hung_up: bool,
+    /// Whether it is in the shard's list of sockets to read.
+    pub(super) queued: bool,
+    /// Whether a ping is to follow what waits.
+    pub(super) owes_ping: bool,
+}
+
+/// Bytes that wait on one side or the other; most of the time there are none.
+#[derive(Debug, Default)]
+struct Pending {
+    out: Vec<u8>,
+    unread: Vec<u8>,
+}
+
+impl Socket {
+    pub(super) fn new(transport: Transport, peer: Peer) -> Socket {
+        Socket {
+            transport,
+            peer,
+            decoder: Decoder::default(),
+            pending: None,
+            blocked: false,
+            readable: true,
+            hung_up: false,
+            queued: false,
+            owes_ping: false,
+        }
+    }
+
+    /// Whether an event may be written at once, as the outbox wants to know it.
+    pub(super) fn state(&self) -> outbox::Socket {
+        if self.blocked {
+            outbox::Socket::Busy
+        } else {
+            outbox::Socket::Free
+        }
+    }
+
+    /// Whole frames, but for the first, that are the socket's and not yet written.
+    pub(super) fn staged(&self) -> &[u8] {
+        self.pending.as_ref().map_or(&[], |pending| &pending.out)
+    }
+
+    /// Where frames are put that are to be written with others at the end of the turn.
+    pub(super) fn stage(&mut self) -> &mut Vec<u8> {
+        &mut self.pending.get_or_insert_default().out
+    }
+
+    /// Takes what is staged, to write it.
+    pub(super) fn take_staged(&mut self) -> Vec<u8> {
+        let staged = match &mut self.pending {
+            Some(pending) => std::mem::take(&mut pending.out),
+            None => Vec::new(),
+        };
+        self.shed();
+        staged
+    }
+
+    /// Keeps bytes from the client until it may be listened to again.
+    pub(super) fn keep_unread(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let pending = self.pending.get_or_insert_default();
+            pending.unread.extend_from_slice(bytes);
+        }
+    }
+
+    pub(super) fn take_unread(&mut self) -> Vec<u8> {
+        let unread = match &mut self.pending {
+            Some(pending) => std::mem::take(&mut pending.unread),
+            None => Vec::new(),
+        };
+        self.shed();
+        unread
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        self.pending
+            .as_ref()
+            .is_some_and(|pending| !pending.unread.is_empty())
+    }
+
+    fn shed(&mut self) {
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.out.is_empty() && pending.unread.is_empty())
+        {
+            self.pending = None;
+        }
+    }
+}
