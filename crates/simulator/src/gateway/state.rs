@@ -404,14 +404,15 @@ impl Discord {
 
     /// Every session, for an operator to see.
     pub(crate) fn session_list(&self) -> Vec<serde_json::Value> {
-        let shown = |(key, session): (&Box<str>, &Session)| {
-            json!({
+        let mut shown = Vec::new();
+        for (key, session) in &self.sessions {
+            shown.push(json!({
                 "id": key, "user": session.user, "shard": [session.shard.id, session.shard.count],
                 "intents": session.intents, "seq": session.last,
                 "connected": connection_of(session).is_some(),
-            })
-        };
-        self.sessions.iter().map(shown).collect()
+            }));
+        }
+        shown
     }
 
     /// Whether a connection is being closed.

@@ -32,7 +32,7 @@ impl Default for Generated {
             members: 1_000,
             roles: 60,
             emojis: 50,
-            channels: 110,
+            channels: 145,
             seed: 1,
         }
     }
@@ -109,10 +109,10 @@ fn role(guild: GuildId, number: u32, of: u32, rng: &mut Rng) -> Role {
         name: format!("role {number}").into(),
         permissions,
         color: u32::try_from(rng.next() & 0xFF_FFFF).unwrap_or(0),
-        hoist: number % 5 == 0,
+        hoist: number.is_multiple_of(5),
         position: number,
         source: RoleSource::Guild,
-        mentionable: number % 3 == 0,
+        mentionable: number.is_multiple_of(3),
     }
 }
 
@@ -120,7 +120,7 @@ fn emoji(guild: GuildId, number: u32) -> Emoji {
     Emoji {
         id: EmojiId(guild.0 + 100_000 + u64::from(number)),
         name: format!("emoji_{number}").into(),
-        animated: number % 4 == 0,
+        animated: number.is_multiple_of(4),
     }
 }
 
@@ -138,14 +138,15 @@ fn channel(guild: GuildId, number: u32, roles: &[RoleId], rng: &mut Rng) -> Chan
     Channel {
         id: guild.0 + u64::from(number),
         name: format!("channel-{number}").into(),
-        kind: if number % 7 == 0 {
+        kind: if number.is_multiple_of(7) {
             ChannelKind::Voice
         } else {
             ChannelKind::Text
         },
         position: number,
         parent: None,
-        topic: (number % 2 == 0)
+        topic: number
+            .is_multiple_of(2)
             .then(|| format!("What channel {number} is for, in a sentence or so.").into()),
         overwrites: overwrites.into(),
         status: None,
