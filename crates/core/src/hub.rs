@@ -34,7 +34,7 @@ use turn::{Turn, Verdict};
 pub use config::Config;
 pub use links::Readiness;
 pub use ports::{Arrival, Audience, Input, MemberEvents, Output};
-pub use report::{GuildReport, GuildSummary};
+pub use report::GuildReport;
 pub use saved::ImportError;
 
 /// All guild state of a node, and who is on which guild.
@@ -320,3 +320,6 @@ fn refusal(guild: GuildId, unseen: Unseen) -> Refusal {
     };
     Refusal::new(code, format!("Could not connect to guild {guild}: {why}"))
 }
+
+#[cfg(test)]
+mod tests;

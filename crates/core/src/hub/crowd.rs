@@ -283,6 +283,21 @@ impl Crowd {
         self.holders.range(range).map(|&(_, user)| user).collect()
     }
 
+    /// Takes `role` from those who hold it; who they were.
+    pub(super) fn strip(&mut self, role: RoleId) -> Vec<UserId> {
+        let holders = self.holders(role);
+        for &user in &holders {
+            self.holders.remove(&(role, user));
+            if let Some(watcher) = self.watchers.get_mut(&user)
+                && let Membership::Present(member) = &mut watcher.membership
+            {
+                let kept = member.roles.iter().copied().filter(|&held| held != role);
+                member.roles = kept.collect();
+            }
+        }
+        holders
+    }
+
     /// Events may have been missed: no membership can be relied on.
     pub(super) fn distrust(&mut self) {
         for watcher in self.watchers.values_mut() {

@@ -81,13 +81,19 @@ impl Guild {
         self.recompute_holders(role.id, turn);
     }
 
-    /// GUILD_ROLE_DELETE.
+    /// GUILD_ROLE_DELETE; Discord need not say of each holder that it is gone.
     pub(super) fn role_removed(&mut self, role: RoleId, turn: &mut Turn<'_>) {
         if let Ok(index) = self.roles.binary_search_by_key(&role, |known| known.id) {
             let mut roles = std::mem::take(&mut self.roles).into_vec();
             roles.remove(index);
             self.roles = roles.into_boxed_slice();
-            self.recompute_holders(role, turn);
+        }
+        if role == self.id.everyone() {
+            return self.recompute_all(turn);
+        }
+        let holders = self.crowd.as_deref_mut().map(|crowd| crowd.strip(role));
+        for user in holders.into_iter().flatten() {
+            self.recompute(user, turn);
         }
     }
 

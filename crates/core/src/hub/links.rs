@@ -1,8 +1,12 @@
 //! The shards of the bot: which have come up, and which guilds they still owe.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    time::Duration,
+};
 
-use guildgate_model::{GuildId, Mono, ShardId};
+use guildgate_model::{GuildId, Mono, ShardId, UnixMs};
 
 /// What is known of the links to Discord, and of guilds that were named but never shown.
 #[derive(Debug, Default)]
@@ -21,6 +25,8 @@ struct Link {
     dark: BTreeSet<GuildId>,
     /// When something of `awaited` last came in.
     progress_at: Mono,
+    /// Since when the link is down.
+    down_since: Option<UnixMs>,
 }
 
 /// What a guild is that the hub holds no data of.
@@ -58,6 +64,7 @@ impl Links {
             awaited: unseen,
             dark: BTreeSet::new(),
             progress_at: now,
+            down_since: None,
         };
         self.links.insert(shard.id, link);
     }
@@ -65,7 +72,21 @@ impl Links {
     /// A session went on; after a restart this is the first that is heard of a shard.
     pub(super) fn session_resumed(&mut self, shard: ShardId) {
         self.known(shard);
-        self.links.entry(shard.id).or_default();
+        self.links.entry(shard.id).or_default().down_since = None;
+    }
+
+    /// The link is down.
+    pub(super) fn link_lost(&mut self, shard: ShardId, wall: UnixMs) {
+        if let Some(link) = self.links.get_mut(&shard.id) {
+            link.down_since.get_or_insert(wall);
+        }
+    }
+
+    /// The earliest moment at which Discord can have said what comes in at `wall`: what a
+    /// resume replays may be as old as the break.
+    pub(super) fn said_at(&self, shard: ShardId, wall: UnixMs) -> UnixMs {
+        let link = self.links.get(&shard.id);
+        link.and_then(|link| link.down_since).unwrap_or(wall)
     }
 
     /// The guild was shown; what it was until then.
@@ -105,10 +126,30 @@ impl Links {
         }
     }
 
+    /// Whether the bot is in `guild`, of which the hub holds no data.
+    pub(super) fn lists(&self, guild: GuildId) -> bool {
+        match self.unseen(guild) {
+            Unseen::Awaited | Unseen::Dark => true,
+            Unseen::LinkNotUp | Unseen::Unknown => false,
+        }
+    }
+
+    /// Guilds after `after` that the hub holds no data of, by id and shard.
+    pub(super) fn unseen_after(&self, after: Option<GuildId>) -> impl Iterator<Item = GuildId> {
+        let range = (
+            after.map_or(Bound::Unbounded, Bound::Excluded),
+            Bound::Unbounded,
+        );
+        self.links
+            .values()
+            .flat_map(move |link| link.awaited.range(range).chain(link.dark.range(range)))
+            .copied()
+    }
+
     /// Whether everything is in. Guilds still awaited after `quiet` without any coming in
     /// count as unavailable.
-    pub(super) fn readiness(&self, now: Mono, quiet: std::time::Duration) -> Readiness {
-        let shards_missing = self.count.max(1) - self.links.len() as u32;
+    pub(super) fn readiness(&self, now: Mono, quiet: Duration) -> Readiness {
+        let shards_missing = self.count.max(1).saturating_sub(self.links.len() as u32);
         let guilds_missing = self
             .links
             .values()

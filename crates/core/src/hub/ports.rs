@@ -123,14 +123,6 @@ pub enum Output {
     /// An invite is set for the guild, and the guild is new or back: fetch its invites by REST;
     /// the answer comes as [`Input::Invites`].
     FetchInvites(GuildId),
-    /// The bot is no longer in the guild: every client's connection to it has ended, after
-    /// all that this list says before. The hub has forgotten them; no Disconnect is due.
-    Ended {
-        /// Where.
-        guild: GuildId,
-        /// Which edge shards had anybody on the guild: bit n is shard n.
-        edges: u64,
-    },
     /// A guild came in; for the log and the counters.
     Arrived {
         /// Which.

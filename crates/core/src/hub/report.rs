@@ -1,33 +1,20 @@
 //! The hub as the HTTP API shows it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
 use guildgate_model::{GuildId, Mono, Permissions, UserId};
-use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Hub, Readiness, guild::Guild};
+use super::{Hub, Readiness};
 
-/// One guild in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GuildSummary {
+/// One guild, and how many are on it.
+#[derive(Debug, Clone)]
+pub struct GuildReport {
     /// The guild.
     pub id: GuildId,
-    /// Its name.
-    pub name: Box<str>,
-    /// How many members it has.
-    pub member_count: u64,
-    /// Whether its events arrive: since when they do not, ms.
-    pub stale_since: Option<guildgate_model::UnixMs>,
-    /// How many connections are on it.
-    pub connections: u32,
-}
-
-/// One guild in full.
-#[derive(Debug, Clone, Serialize)]
-pub struct GuildReport {
-    /// The guild as clients are shown it: an encoded [`guildgate_wire::GuildView`].
-    pub guild: Arc<RawValue>,
+    /// The guild as clients are shown it, an encoded [`guildgate_wire::GuildView`]; none until
+    /// Discord has sent it.
+    pub guild_json: Option<Arc<RawValue>>,
     /// How many connections are on it.
     pub connections: u32,
     /// How many users those are of.
@@ -35,26 +22,45 @@ pub struct GuildReport {
 }
 
 impl Hub {
-    /// Every guild, by id.
-    pub fn guilds(&self) -> impl Iterator<Item = GuildSummary> {
-        self.guilds.values().map(|guild| GuildSummary {
-            id: guild.id,
-            name: guild.about.name.clone(),
-            member_count: guild.member_count,
-            stale_since: guild.standing.stale_since(),
-            connections: connections(guild),
+    /// The first `max` guilds after `after`, by id: a page of all that the bot is in. A guild
+    /// costs some 10 µs, so that a caller asks for pages between other work.
+    pub fn guilds(&mut self, after: Option<GuildId>, max: usize) -> Vec<GuildReport> {
+        let range = (
+            after.map_or(Bound::Unbounded, Bound::Excluded),
+            Bound::Unbounded,
+        );
+        let seen = self.guilds.range(range).map(|(&id, _)| id).take(max);
+        let ids: BTreeSet<GuildId> = seen.chain(self.links.unseen_after(after)).collect();
+        ids.into_iter()
+            .take(max)
+            .filter_map(|id| self.guild(id))
+            .collect()
+    }
+
+    /// One guild; none if the bot is not in it, as far as is known.
+    pub fn guild(&mut self, id: GuildId) -> Option<GuildReport> {
+        let Some(guild) = self.guilds.get_mut(&id) else {
+            return self.links.lists(id).then_some(GuildReport {
+                id,
+                guild_json: None,
+                connections: 0,
+                users: 0,
+            });
+        };
+        let guild_json = guild.json(self.member_events);
+        let crowd = guild.crowd.as_deref();
+        Some(GuildReport {
+            id,
+            guild_json: Some(guild_json),
+            connections: crowd.map_or(0, |crowd| crowd.connections()),
+            users: crowd.map_or(0, |crowd| crowd.users()),
         })
     }
 
-    /// One guild.
+    /// How many guilds Discord has shown.
     #[must_use]
-    pub fn guild(&mut self, id: GuildId) -> Option<GuildReport> {
-        let guild = self.guilds.get_mut(&id)?;
-        Some(GuildReport {
-            guild: guild.json(self.member_events),
-            connections: connections(guild),
-            users: guild.crowd.as_deref().map_or(0, |crowd| crowd.users()),
-        })
+    pub fn guild_count(&self) -> usize {
+        self.guilds.len()
     }
 
     /// Whether clients may be served.
@@ -76,11 +82,4 @@ impl Hub {
     pub fn heap_bytes(&self, guild: GuildId) -> Option<usize> {
         self.guilds.get(&guild).map(|guild| guild.heap_bytes())
     }
-}
-
-fn connections(guild: &Guild) -> u32 {
-    guild
-        .crowd
-        .as_deref()
-        .map_or(0, |crowd| crowd.connections())
 }

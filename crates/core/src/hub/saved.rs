@@ -76,8 +76,7 @@ impl Hub {
         let (guilds, mut turn) = self.split(now, out);
         let invite = turn.config.invites.get(&id).map(|code| &**code);
         let mut guild = Box::new(Guild::new(id, invite, standing));
-        guild.fill(saved.into(), &mut turn);
-        guild.counted_at = counted_at;
+        guild.fill(saved.into(), counted_at, &mut turn);
         guilds.insert(id, guild);
     }
 }

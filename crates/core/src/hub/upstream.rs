@@ -27,7 +27,10 @@ impl Hub {
                 self.links.session_resumed(shard);
                 self.at_shard(shard, now, out, Guild::resumed);
             }
-            UpstreamEvent::LinkLost => self.at_shard(shard, now, out, Guild::link_lost),
+            UpstreamEvent::LinkLost => {
+                self.links.link_lost(shard, now.wall);
+                self.at_shard(shard, now, out, Guild::link_lost);
+            }
             UpstreamEvent::GuildAvailable(data) => self.on_available(now, shard, *data, out),
             UpstreamEvent::GuildUnavailable(guild) => self.on_unavailable(now, shard, guild, out),
             UpstreamEvent::GuildLeft(guild) => {
@@ -96,13 +99,14 @@ impl Hub {
     fn on_available(&mut self, now: Now, shard: ShardId, data: GuildData, out: &mut Vec<Output>) {
         let id = data.id;
         let unseen = self.links.arrived(shard, id, now.mono);
+        let said_at = self.links.said_at(shard, now.wall);
         let (guilds, mut turn) = self.split(now, out);
         let arrival = match guilds.get_mut(&id) {
-            Some(guild) => guild.available(data, &mut turn),
+            Some(guild) => guild.available(data, said_at, &mut turn),
             None => {
                 let invite = turn.config.invites.get(&id).map(|code| &**code);
                 let mut guild = Box::new(Guild::new(id, invite, Standing::Live));
-                guild.fill(data, &mut turn);
+                guild.fill(data, said_at, &mut turn);
                 guilds.insert(id, guild);
                 match unseen {
                     Unseen::Awaited => Arrival::Backfill,

@@ -7,7 +7,7 @@ use super::{
     super::{
         about::Shown,
         lookups::Urgency,
-        ports::{Arrival, Audience, MemberEvents, Output},
+        ports::{Arrival, Audience, MemberEvents},
         timers::Timer,
         turn::Turn,
     },
@@ -49,23 +49,28 @@ impl Standing {
 }
 
 impl Guild {
-    /// GUILD_CREATE of a guild that is known.
-    pub(in crate::hub) fn available(&mut self, data: GuildData, turn: &mut Turn<'_>) -> Arrival {
+    /// GUILD_CREATE of a guild that is known, said at `said_at` or later.
+    pub(in crate::hub) fn available(
+        &mut self,
+        data: GuildData,
+        said_at: UnixMs,
+        turn: &mut Turn<'_>,
+    ) -> Arrival {
         match self.standing {
             Standing::Live | Standing::Adrift { .. } => {
-                self.repeated(data, turn);
+                self.repeated(data, said_at, turn);
                 Arrival::Repeated
             }
             Standing::Gap { .. } | Standing::Outage { .. } => {
-                self.recovered(data, turn);
+                self.recovered(data, said_at, turn);
                 Arrival::Recovered
             }
         }
     }
 
     /// The first GUILD_CREATE: fills the guild.
-    pub(in crate::hub) fn fill(&mut self, data: GuildData, turn: &mut Turn<'_>) {
-        self.count_said(&data, turn);
+    pub(in crate::hub) fn fill(&mut self, data: GuildData, said_at: UnixMs, turn: &mut Turn<'_>) {
+        self.count_said(&data, said_at, turn);
         self.apply(data, turn);
         self.ask_invites(turn);
     }
@@ -131,26 +136,18 @@ impl Guild {
         }
     }
 
-    /// The bot is out of the guild: tells everybody, and ends their connections.
+    /// The bot is out of the guild: tells everybody, and forgets them; the event ends their
+    /// connections to the guild.
     pub(in crate::hub) fn left(&mut self, turn: &mut Turn<'_>) {
         self.address(Audience::All, turn, |guild| {
             EventFrame::guild_unavailable(guild.id, true)
         });
-        if let Some(crowd) = self.crowd.as_deref() {
-            let edges = crowd.edge_mask();
-            if edges != 0 {
-                turn.out.push(Output::Ended {
-                    guild: self.id,
-                    edges,
-                });
-            }
-        }
         self.turn_everybody_out(turn);
     }
 
     /// GUILD_CREATE for a guild that was live all the time, or replayed to catch up.
-    fn repeated(&mut self, data: GuildData, turn: &mut Turn<'_>) {
-        self.count_said(&data, turn);
+    fn repeated(&mut self, data: GuildData, said_at: UnixMs, turn: &mut Turn<'_>) {
+        self.count_said(&data, said_at, turn);
         if self.apply(data, turn) == Shown::Changed {
             self.shown_changed(turn);
         }
@@ -158,7 +155,7 @@ impl Guild {
 
     /// GUILD_CREATE after a gap: everybody gets a fresh snapshot, a user once Discord has
     /// said what they are now.
-    fn recovered(&mut self, data: GuildData, turn: &mut Turn<'_>) {
+    fn recovered(&mut self, data: GuildData, said_at: UnixMs, turn: &mut Turn<'_>) {
         self.standing = Standing::Live;
         self.forget_joiners();
         if let Some(crowd) = self.crowd.as_deref_mut() {
@@ -169,17 +166,17 @@ impl Guild {
                     .want(user, Urgency::Later, turn.now.mono, turn.config);
             }
         }
-        self.count_said(&data, turn);
+        self.count_said(&data, said_at, turn);
         self.apply(data, turn);
         self.ask_invites(turn);
         self.resync_basic(turn);
         self.reopen_lookups(turn);
     }
 
-    fn count_said(&mut self, data: &GuildData, turn: &mut Turn<'_>) {
+    fn count_said(&mut self, data: &GuildData, said_at: UnixMs, turn: &mut Turn<'_>) {
         if let Some(count) = data.member_count {
             self.member_count = count;
-            self.counted_at = turn.now.wall;
+            self.counted_at = said_at;
             self.count_changed(turn);
         }
     }

@@ -1,0 +1,12 @@
+//! The hub's rules, one by one, and all together against a naive model.
+
+mod counts;
+mod discord_suite;
+mod doors;
+mod freshness;
+mod invites;
+mod model;
+mod property;
+mod rig;
+mod rights;
+mod saved;

@@ -1,0 +1,90 @@
+//! Guild state across a restart.
+
+use guildgate_model::{Emoji, EmojiId, UpstreamEvent};
+
+use super::rig::{ANN, GUILD, OTHER, Rig, SHARD, VIEW, client, joined, member, sample};
+use crate::hub::{Config, Readiness};
+
+/// A rig whose hub took over what the hub of `before` knew.
+fn restarted(before: &Rig) -> Rig {
+    let mut rig = Rig::new(Config::default());
+    rig.now = before.now;
+    let chunks = before.hub.export(SHARD);
+    rig.hub
+        .import(rig.now, before.now.wall, &chunks, &mut Vec::new())
+        .expect("its own export");
+    rig
+}
+
+#[test]
+fn a_resumed_restart_goes_on_where_it_was() {
+    let mut before = Rig::up();
+    before.update(|data| {
+        data.emojis = Some(vec![Emoji {
+            id: EmojiId(3),
+            name: "wave".into(),
+            animated: true,
+        }]);
+    });
+    before.tell(joined(ANN, None));
+    before.connect(client(0), GUILD, None);
+    let mut rig = restarted(&before);
+    let waiting = Readiness::Waiting {
+        shards_missing: 1,
+        guilds_missing: 0,
+    };
+    assert_eq!(rig.hub.readiness(rig.now.mono), waiting);
+    rig.connect(client(0), GUILD, None);
+    assert_eq!(rig.screen(client(0)).guild["freshness"], "stale");
+    rig.tell(joined(super::rig::BOB, None));
+    rig.tell(UpstreamEvent::SessionResumed);
+    assert_eq!(rig.hub.readiness(rig.now.mono), Readiness::Ready);
+    rig.pass(1_000);
+    let mut expected = before.screen(client(0)).guild.clone();
+    expected["count"] = 12.into();
+    expected["member_count"] = 12.into();
+    assert_eq!(rig.screen(client(0)).guild, expected);
+    rig.connect(client(1), GUILD, Some(ANN));
+    rig.pass(20);
+    rig.answer(GUILD, vec![member(ANN, &[])], vec![]);
+    assert_eq!(rig.screen(client(1)).permissions(), VIEW, "roles survived");
+}
+
+#[test]
+fn a_restart_that_could_not_resume_resyncs_and_drops_what_was_left() {
+    let mut rig = restarted(&Rig::up());
+    rig.connect(client(0), GUILD, None);
+    rig.connect(client(1), OTHER, None);
+    rig.ready(&[GUILD]);
+    assert_eq!(rig.heard(client(1)), ["GUILD_UNAVAILABLE"]);
+    let mut data = sample(GUILD);
+    data.name = Some("After".into());
+    rig.tell(UpstreamEvent::GuildAvailable(Box::new(data)));
+    assert_eq!(rig.heard(client(0)), ["GUILD_RESYNC"]);
+    assert_eq!(rig.screen(client(0)).guild["name"], "After");
+    assert_eq!(rig.screen(client(0)).guild["freshness"], "live");
+}
+
+#[test]
+fn guilds_beyond_one_chunk_all_come_back() {
+    let mut before = Rig::up();
+    for id in 10..300 {
+        let guild = guildgate_model::GuildId(id);
+        before.tell(UpstreamEvent::GuildAvailable(Box::new(sample(guild))));
+    }
+    assert!(before.hub.export(SHARD).len() > 1);
+    assert_eq!(restarted(&before).hub.guild_count(), 292);
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    let mut rig = Rig::up();
+    for bad in ["", "{}", "[{}]", "[1]", "\u{0}"] {
+        let chunks = [bad.as_bytes().to_vec()];
+        let result = rig
+            .hub
+            .import(rig.now, rig.now.wall, &chunks, &mut Vec::new());
+        assert!(result.is_err(), "{bad:?}");
+    }
+    assert_eq!(rig.hub.guild_count(), 2);
+}
