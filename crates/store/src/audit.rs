@@ -9,7 +9,7 @@ use crate::{Listed, Page, StoreError};
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AuditAction {
-    /// A form was changed by a patch. `detail`: `{apv, patch}`.
+    /// A form was changed by a patch. `detail`: `{apv}`; what changed is in its history.
     FormChanged,
     /// An old version of a form was made the newest. `detail`: `{apv, restored}`.
     FormRestored,

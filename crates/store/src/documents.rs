@@ -121,6 +121,9 @@ pub enum PatchRefusal {
 ///
 /// One order of versions for everyone, also across processes: of two patches made on the same
 /// version one is taken, and the other is told what the newest is.
+///
+/// Contents and patches may be nested 100 deep; the caller sees to that. Deeper ones would be
+/// kept and could not be read again.
 #[async_trait]
 pub trait Documents: Send + Sync {
     /// A document as it is now.

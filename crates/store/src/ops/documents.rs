@@ -233,7 +233,7 @@ fn append(
             at: now,
             actor: Some(patch.actor),
             action: AuditAction::FormChanged,
-            detail: json!({ "apv": revision, "patch": patch.patch }),
+            detail: json!({ "apv": revision }),
         };
         audit::append(sql, &entry)?;
     }

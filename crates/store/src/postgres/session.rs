@@ -36,7 +36,7 @@ pub(super) struct Session<'a, C> {
 enum Retry {
     /// Nothing was met, or nothing that passes.
     No,
-    /// A deadlock, or a connection that had died.
+    /// A deadlock, or a connection that has died.
     Yes,
 }
 

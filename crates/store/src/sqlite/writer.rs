@@ -213,3 +213,6 @@ fn abandon(connection: &Connection) {
         tracing::error!(%error, "the database's writer is stuck in a transaction");
     }
 }
+
+#[cfg(test)]
+mod tests;

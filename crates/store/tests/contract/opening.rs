@@ -8,7 +8,7 @@ use guildgate_store::{
     testing::Database,
 };
 
-use crate::support::{NOW, contract};
+use crate::support::{NOW, contract, race};
 
 /// Runs a statement on the database behind the store's back.
 async fn tamper(database: &Database, statement: &str) {
@@ -93,6 +93,32 @@ contract! {
         let engine = if database.location().starts_with("postgres") { "PostgreSQL 1" } else { "SQLite 3." };
         assert!(version.starts_with(engine) && version.ends_with(", schema 1"), "{version}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_goes_on_when_its_connections_to_postgres_are_cut() {
+    let database = Database::postgres().await;
+    let nodes = [database.open().await];
+    let pings = async || {
+        let answers = race(&nodes, 30, |node, _| async move { node.ping().await }).await;
+        answers
+            .into_iter()
+            .filter_map(Result::err)
+            .collect::<Vec<_>>()
+    };
+    let failed = pings().await;
+    assert!(failed.is_empty(), "{failed:?}");
+    tamper(
+        &database,
+        "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .await;
+    let failed = pings().await;
+    assert!(
+        failed.is_empty(),
+        "what was not begun is begun anew: {failed:?}"
+    );
 }
 
 #[tokio::test]
