@@ -1,1 +1,7 @@
-
+mod opening;
+mod patches;
+mod presence;
+mod reauth;
+mod sessions;
+mod simulation;
+mod stage;
