@@ -27,7 +27,7 @@ pub use docs::markdown;
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{KEYS, Key};
 pub use sources::{Flag, Sources};
-pub use value::Kind;
+pub use value::{Kind, parse_duration};
 
 /// Everything that can be set, checked.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,34 +4,43 @@
 //! question becomes a task of its own, of which there are only so many at a time. It decides
 //! nothing about the protocol: it looks up, and says what it found.
 
+mod applications;
 mod authenticate;
 mod feed;
+mod forms;
+mod outbox;
 mod recent;
 
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use guildgate_core::{
     ClientId,
     client::{Answer, Ask, Refusal},
+    form_session::{self, Credentials, SessionKey, SessionsInput, Standing, Target, Ticket},
     hub,
 };
-use guildgate_model::{GuildId, Secret, TokenKind, UserId};
+use guildgate_model::{ApplicationId, GuildId, Revision, Secret, TokenKind, UserId};
 use guildgate_store::{Owner, Store, StoreError, TokenRefusal};
-use guildgate_wire::ErrorCode;
+use guildgate_wire::{ApplicationCommand, ErrorCode};
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 
 use crate::{
     api::Readiness,
     clock::Clock,
+    config::WebhookConfig,
     edge::{FromEdge, ToEdge},
     metrics::Metrics,
 };
 
+use applications::Application;
 pub use feed::Feed;
+use forms::AnsweredFields;
+pub use outbox::{Called, OutboxWorker, Outside};
 use recent::Recent;
 
 /// Longest that the database may take for one question, before the client is told so.
@@ -45,10 +54,50 @@ pub trait EdgePort: Send + Sync {
     fn send_all(&self, message: &dyn Fn() -> ToEdge);
 }
 
-/// Where what concerns guilds goes.
+/// Where what concerns guilds goes: the hub's thread, which has the live sessions too.
+#[async_trait]
 pub trait HubPort: Send + Sync {
     /// Behind everything sent before.
     fn send(&self, input: hub::Input);
+
+    /// To the live sessions; behind everything sent before.
+    fn send_to_sessions(&self, input: SessionsInput);
+
+    /// A client's command to a live session. The hub adds how the user stands in the guild.
+    fn command_session(&self, command: SessionCommand);
+
+    /// Somebody has applied: managers on the guild are told.
+    fn submitted(&self, guild: GuildId, id: ApplicationId, user: UserId);
+
+    /// How a user stands in a guild.
+    ///
+    /// # Errors
+    /// What a client is told where nothing can be known of it.
+    async fn standing(&self, guild: GuildId, user: UserId) -> Result<Rights, Refusal>;
+}
+
+/// A client's command to a live session.
+#[derive(Debug)]
+pub struct SessionCommand {
+    /// Through which client.
+    pub client: ClientId,
+    /// The authenticated user.
+    pub user: UserId,
+    /// In which guild, where the client said it.
+    pub guild: Option<GuildId>,
+    /// What is to be edited; looked at where a session is started.
+    pub target: Target,
+    /// What.
+    pub command: form_session::Command,
+}
+
+/// How a user stands in a guild.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// The name shown.
+    pub tag: Box<str>,
+    /// What they may do.
+    pub standing: Standing,
 }
 
 impl EdgePort for crate::edge::Edges {
@@ -77,6 +126,8 @@ pub struct ServiceParts {
     pub clock: Clock,
     /// Most questions at a time.
     pub questions_max: usize,
+    /// Who is told of submissions and reviews.
+    pub webhooks: BTreeMap<String, WebhookConfig>,
 }
 
 /// Answers clients' questions. Cheap to clone.
@@ -85,6 +136,7 @@ pub struct Services {
     parts: Arc<ServiceParts>,
     recent: Arc<Recent>,
     turns: Arc<Semaphore>,
+    answered: Arc<AnsweredFields>,
 }
 
 impl Services {
@@ -95,6 +147,7 @@ impl Services {
             turns: Arc::new(Semaphore::new(parts.questions_max)),
             parts: Arc::new(parts),
             recent: Arc::default(),
+            answered: Arc::default(),
         }
     }
 
@@ -123,7 +176,19 @@ impl Services {
                         .hub
                         .send(hub::Input::Disconnect { client, guild });
                 }
-                FromEdge::Attached { .. } | FromEdge::Gone(_) => {}
+                FromEdge::Attached { client, attached } => {
+                    self.parts.hub.send_to_sessions(if attached {
+                        SessionsInput::Attached(client)
+                    } else {
+                        SessionsInput::Detached(client)
+                    });
+                }
+                FromEdge::Gone(client) => {
+                    self.parts
+                        .hub
+                        .send_to_sessions(SessionsInput::Closed(client));
+                    self.parts.hub.send(hub::Input::Gone(client));
+                }
             }
         }
     }
@@ -158,13 +223,108 @@ impl Services {
                     .timed(self.parts.store.mark_delivered(user, &ids))
                     .await;
             }
-            Ask::Application { .. } => {
-                self.tell(
-                    client,
-                    unavailable("applications are not served by this gateway"),
-                );
-            }
+            Ask::Application {
+                user,
+                token: _,
+                command,
+            } => self.application(client, user, command).await,
         }
+    }
+
+    /// Answers a live session's question, behind the hub's back: it is told when it is known.
+    pub async fn answer_session(&self, key: SessionKey, ticket: Ticket, ask: form_session::Ask) {
+        let _open = self.parts.metrics.questions.hold();
+        let reply = self.form_reply(key, ask).await;
+        let input = SessionsInput::Reply { key, ticket, reply };
+        self.parts.hub.send_to_sessions(input);
+    }
+
+    async fn application(&self, client: ClientId, user: UserId, command: ApplicationCommand) {
+        let (guild, target, command) = match command {
+            ApplicationCommand::Submit {
+                guild,
+                answers,
+                revision,
+            } => {
+                let application = Application {
+                    guild,
+                    user,
+                    revision: Revision(revision),
+                    answers,
+                };
+                return self.tell(client, self.submit(application).await);
+            }
+            ApplicationCommand::Review {
+                guild,
+                application,
+                decision,
+                note,
+            } => {
+                let answer = self.review(guild, user, application, decision, note).await;
+                return self.tell(client, answer);
+            }
+            ApplicationCommand::Start { user: claimed, .. } if claimed != user => {
+                let refusal = Refusal::new(
+                    ErrorCode::Forbidden,
+                    "uid: a session is started for the authenticated user alone",
+                );
+                return self.tell(client, Answer::Refused(refusal));
+            }
+            ApplicationCommand::Start {
+                user,
+                guild,
+                user_token,
+                gateway_token,
+                answers,
+            } => {
+                let target = match answers {
+                    true => Target::Answers(user),
+                    false => Target::Form,
+                };
+                let credentials = Credentials {
+                    user_token,
+                    gateway_token,
+                };
+                let start = form_session::Command::Start(credentials);
+                (Some(guild), target, start)
+            }
+            ApplicationCommand::Patch { guild, base, patch } => {
+                let patch = form_session::Command::Patch {
+                    base: Revision(base),
+                    patch,
+                    nonce: None,
+                };
+                (Some(guild), Target::Form, patch)
+            }
+            ApplicationCommand::Reauth {
+                guild,
+                user_token,
+                gateway_token,
+                known_permissions,
+            } => {
+                let reauth = form_session::Command::Reauth {
+                    credentials: Credentials {
+                        user_token,
+                        gateway_token,
+                    },
+                    known_permissions,
+                };
+                (guild, Target::Form, reauth)
+            }
+            ApplicationCommand::Heartbeat { guild } => {
+                (guild, Target::Form, form_session::Command::Heartbeat)
+            }
+            ApplicationCommand::End { guild } => {
+                (Some(guild), Target::Form, form_session::Command::End)
+            }
+        };
+        self.parts.hub.command_session(SessionCommand {
+            client,
+            user,
+            guild,
+            target,
+            command,
+        });
     }
 
     /// Takes a use of the guild token, and lets the hub do the rest.

@@ -1,7 +1,7 @@
 //! What handlers know of the node.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use guildgate_model::{GuildId, Secret};
 use guildgate_store::Store;
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use super::Assets;
 use crate::{clock::Clock, config::Config, metrics::Metrics};
@@ -105,7 +106,7 @@ pub enum LiveError {
 /// Whether the node serves clients, and if not, why.
 #[derive(Debug)]
 pub struct Readiness {
-    now: Mutex<Result<(), NotReady>>,
+    now: watch::Sender<Result<(), NotReady>>,
     come_up: AtomicBool,
 }
 
@@ -131,8 +132,9 @@ impl Readiness {
     /// Nothing has come up yet.
     #[must_use]
     pub fn new() -> Readiness {
+        let starting = NotReady::Starting("not connected yet".into());
         Readiness {
-            now: Mutex::new(Err(NotReady::Starting("not connected yet".into()))),
+            now: watch::Sender::new(Err(starting)),
             come_up: AtomicBool::new(false),
         }
     }
@@ -142,7 +144,7 @@ impl Readiness {
     /// # Errors
     /// [`NotReady`] says why it is not ready.
     pub fn check(&self) -> Result<(), NotReady> {
-        self.lock().clone()
+        self.now.borrow().clone()
     }
 
     /// Whether it has ever been ready: clients are let in from then on, whatever comes.
@@ -151,19 +153,24 @@ impl Readiness {
         self.come_up.load(Ordering::Acquire)
     }
 
+    /// Waits until it is ready.
+    pub async fn ready(&self) {
+        // The sender is in `self`, so the wait ends by readiness alone.
+        let _ = self.now.subscribe().wait_for(Result::is_ok).await;
+    }
+
     /// How it is from now on. A node that goes away stays so.
     pub fn set(&self, ready: Result<(), NotReady>) {
         if ready.is_ok() {
             self.come_up.store(true, Ordering::Release);
         }
-        let mut now = self.lock();
-        if *now != Err(NotReady::Draining) {
-            *now = ready;
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Result<(), NotReady>> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.now.send_if_modified(|now| {
+            let changes = *now != ready && *now != Err(NotReady::Draining);
+            if changes {
+                *now = ready;
+            }
+            changes
+        });
     }
 }
 

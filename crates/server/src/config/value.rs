@@ -186,19 +186,7 @@ impl Value {
     }
 
     pub(super) fn duration(&self) -> Option<Duration> {
-        let text = self.text()?.trim();
-        let split = text.find(|c: char| !c.is_ascii_digit())?;
-        let (number, unit) = text.split_at(split);
-        let number: u64 = number.parse().ok()?;
-        let millis = match unit.trim_start() {
-            "ms" => 1,
-            "s" => 1000,
-            "m" | "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        number.checked_mul(millis).map(Duration::from_millis)
+        parse_duration(self.text()?)
     }
 
     pub(super) fn positive_duration(&self) -> Option<Duration> {
@@ -283,4 +271,22 @@ impl Value {
             .find(|(word, _)| *word == text)
             .map(|&(_, meaning)| meaning)
     }
+}
+
+/// Reads `250ms`, `45s`, `15m`, `2h` or `7d`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(split);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(millis).map(Duration::from_millis)
 }

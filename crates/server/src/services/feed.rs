@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use guildgate_core::form_session::{SessionsInput, Target};
+use guildgate_model::{ApplicationId, GuildId};
 use guildgate_store::{Change, ChangeKind, Cursor, Page, StoreError, TokenFilter};
 use guildgate_wire::{EventFrame, EventName, Lane, notification_json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Services, recent::Told};
+use super::{
+    Services,
+    forms::{fields_of, session_key},
+    recent::Told,
+};
 use crate::edge::ToEdge;
 
 /// How often the feed is read when nothing is known to have changed. Twice this and the time
@@ -89,10 +95,14 @@ impl Feed {
             let Some(last) = changes.last() else {
                 return Ok(());
             };
-            self.cursor = last.cursor;
+            tracing::trace!(up_to = last.cursor.0, "changes read");
             let full = changes.len() >= BATCH as usize;
             for change in changes {
-                self.take(change);
+                let cursor = change.cursor;
+                self.take(change).await?;
+                // Only now: a change whose telling failed is read again.
+                self.cursor = cursor;
+                self.services.parts.metrics.feed_changes.increment();
             }
             if !full {
                 return Ok(());
@@ -121,8 +131,8 @@ impl Feed {
         }
     }
 
-    fn take(&self, change: Change) {
-        self.services.parts.metrics.feed_changes.increment();
+    async fn take(&self, change: Change) -> Result<(), StoreError> {
+        let hub = &self.services.parts.hub;
         match change.kind {
             ChangeKind::TokenRevoked { id, .. } => self.revoke(id),
             ChangeKind::NotificationAdded { user, notification } => {
@@ -137,10 +147,40 @@ impl Feed {
                     self.services.parts.edges.send_all(&message);
                 });
             }
-            ChangeKind::DocumentChanged { .. }
-            | ChangeKind::Submitted { .. }
-            | ChangeKind::SubmissionChanged { .. } => {}
+            ChangeKind::DocumentChanged { key, revision } => {
+                let key = session_key(key);
+                hub.send_to_sessions(SessionsInput::Changed { key, revision });
+                if key.target == Target::Form {
+                    self.publish(key.guild).await?;
+                }
+            }
+            ChangeKind::Submitted { guild, id, user } => {
+                hub.submitted(guild, id, user);
+                self.lock_fields(guild, id).await?;
+            }
+            ChangeKind::SubmissionChanged { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Drafts are checked against the form as it is now.
+    async fn publish(&self, guild: GuildId) -> Result<(), StoreError> {
+        if let Some(form) = self.services.published_form(guild).await? {
+            let published = SessionsInput::FormPublished { guild, form };
+            self.services.parts.hub.send_to_sessions(published);
+        }
+        Ok(())
+    }
+
+    /// Fields that somebody has answered keep their ids.
+    async fn lock_fields(&self, guild: GuildId, id: ApplicationId) -> Result<(), StoreError> {
+        let store = &self.services.parts.store;
+        if let Some(submission) = store.read_submission(guild, id).await? {
+            let fields = fields_of(&submission.answers).collect();
+            let submitted = SessionsInput::Submitted { guild, fields };
+            self.services.parts.hub.send_to_sessions(submitted);
+        }
+        Ok(())
     }
 
     fn revoke(&self, id: guildgate_model::TokenId) {
@@ -148,5 +188,7 @@ impl Feed {
         self.services.recent.tell(Told::Revoked(id), || {
             self.services.parts.edges.send_all(&|| ToEdge::Revoked(id));
         });
+        let revoked = SessionsInput::TokenRevoked(id);
+        self.services.parts.hub.send_to_sessions(revoked);
     }
 }

@@ -1,6 +1,6 @@
 use std::{sync::Mutex, time::Duration};
 
-use guildgate_model::{Decision, Notification, NotificationId, TokenId};
+use guildgate_model::{Decision, Notification, NotificationId, Permissions, TokenId};
 use guildgate_store::{NewNotification, NewToken, SqliteStore, Uses};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
@@ -13,12 +13,15 @@ const CLIENT: ClientId = ClientId {
     edge: 2,
 };
 const USER: UserId = UserId(42);
+const MANAGER: UserId = UserId(1);
 const GUILD: GuildId = GuildId(7);
 
 /// An edge and a hub that write down what they are sent.
 struct Script {
     to_edge: UnboundedSender<(Option<u8>, ToEdge)>,
     to_hub: UnboundedSender<hub::Input>,
+    to_sessions: UnboundedSender<SessionsInput>,
+    submitted: UnboundedSender<ApplicationId>,
 }
 
 impl EdgePort for Script {
@@ -31,9 +34,32 @@ impl EdgePort for Script {
     }
 }
 
+#[async_trait]
 impl HubPort for Script {
     fn send(&self, input: hub::Input) {
         let _ = self.to_hub.send(input);
+    }
+
+    fn send_to_sessions(&self, input: SessionsInput) {
+        let _ = self.to_sessions.send(input);
+    }
+
+    fn command_session(&self, _command: SessionCommand) {}
+
+    fn submitted(&self, _guild: GuildId, id: ApplicationId, _user: UserId) {
+        let _ = self.submitted.send(id);
+    }
+
+    async fn standing(&self, _guild: GuildId, user: UserId) -> Result<Rights, Refusal> {
+        let standing = match user {
+            MANAGER => Standing::Member(Permissions::MANAGE_GUILD),
+            USER => Standing::Member(Permissions::NONE),
+            _ => Standing::Outsider,
+        };
+        Ok(Rights {
+            tag: "somebody".into(),
+            standing,
+        })
     }
 }
 
@@ -44,6 +70,8 @@ struct Harness {
     ask: UnboundedSender<FromEdge>,
     edge: Mutex<UnboundedReceiver<(Option<u8>, ToEdge)>>,
     hub: Mutex<UnboundedReceiver<hub::Input>>,
+    sessions: Mutex<UnboundedReceiver<SessionsInput>>,
+    submitted: Mutex<UnboundedReceiver<ApplicationId>>,
 }
 
 impl Harness {
@@ -52,7 +80,14 @@ impl Harness {
             Arc::new(SqliteStore::open_temporary().await.expect("a database"));
         let (to_edge, edge) = unbounded_channel();
         let (to_hub, hub) = unbounded_channel();
-        let script = Arc::new(Script { to_edge, to_hub });
+        let (to_sessions, sessions) = unbounded_channel();
+        let (to_submitted, submitted) = unbounded_channel();
+        let script = Arc::new(Script {
+            to_edge,
+            to_hub,
+            to_sessions,
+            submitted: to_submitted,
+        });
         let metrics = Arc::new(Metrics::default());
         let services = Services::new(ServiceParts {
             store: Arc::clone(&store),
@@ -62,6 +97,7 @@ impl Harness {
             metrics: Arc::clone(&metrics),
             clock: Clock::start(),
             questions_max: 4,
+            webhooks: BTreeMap::from([("staff".to_owned(), WebhookConfig::default())]),
         });
         let (ask, asked) = unbounded_channel();
         tokio::spawn(services.clone().run(asked));
@@ -72,6 +108,8 @@ impl Harness {
             ask,
             edge: Mutex::new(edge),
             hub: Mutex::new(hub),
+            sessions: Mutex::new(sessions),
+            submitted: Mutex::new(submitted),
         }
     }
 

@@ -1,0 +1,330 @@
+//! APPLICATION_SUBMIT and APPLICATION_REVIEW: what a submission must be to be taken, and who
+//! decides on it. The store takes it or not, all or nothing.
+
+use guildgate_core::{
+    client::{Answer, Refusal},
+    form_session::{PublishedForm, Standing},
+};
+use guildgate_model::{
+    Answers, ApplicationId, Decision, Form, GuildId, Misfit, Revision, UserId,
+    form::{Faults, Intake, Status, bounds::NOTE_CHARS_MAX},
+};
+use guildgate_store::{
+    DocumentKey, NewSubmission, Review, ReviewRefusal, Reviewed, StoreError, SubmitRefusal,
+    Submitted, Task,
+};
+use guildgate_wire::ErrorCode;
+use serde_json::{Map, Value, json, value::RawValue};
+
+use super::{NoAnswer, Services, outbox};
+
+/// Answers that an applicant hands in.
+#[derive(Debug)]
+pub(crate) struct Application {
+    pub(crate) guild: GuildId,
+    pub(crate) user: UserId,
+    /// The form's version that they answer.
+    pub(crate) revision: Revision,
+    pub(crate) answers: Value,
+}
+
+/// Why the database has no submission or review to show for it.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    /// It was refused.
+    Refused(Refusal),
+    /// The database did not answer.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotDone {
+    fn from(error: StoreError) -> NotDone {
+        NotDone::Store(error)
+    }
+}
+
+impl Services {
+    /// APPLICATION_SUBMIT.
+    pub(super) async fn submit(&self, application: Application) -> Answer {
+        let (guild, user) = (application.guild, application.user);
+        if let Err(refusal) = self.must_be_member(guild, user).await {
+            return Answer::Refused(refusal);
+        }
+        let revision = application.revision;
+        let submitted = self.timed(flat(self.take_application(application))).await;
+        answer_of(
+            submitted
+                .map(|done| done.map(|submitted| json!({ "id": submitted.id, "apv": revision }))),
+        )
+    }
+
+    /// APPLICATION_REVIEW.
+    pub(super) async fn review(
+        &self,
+        guild: GuildId,
+        reviewer: UserId,
+        id: ApplicationId,
+        decision: Decision,
+        note: Option<Box<str>>,
+    ) -> Answer {
+        if let Err(refusal) = self.must_manage(guild, reviewer).await {
+            return Answer::Refused(refusal);
+        }
+        let review = Review {
+            guild,
+            id,
+            decision,
+            note,
+            reviewer,
+            expected: None,
+            tasks: Vec::new(),
+        };
+        let reviewed = self.timed(flat(self.take_review(review))).await;
+        answer_of(reviewed.map(|done| done.map(|_| json!({ "success": true }))))
+    }
+
+    /// Checks answers against the guild's form, and hands them to the store.
+    pub(crate) async fn take_application(
+        &self,
+        application: Application,
+    ) -> Result<Submitted, NotDone> {
+        let now = self.parts.clock.now().wall;
+        let store = &self.parts.store;
+        let Some(published) = self.published_form(application.guild).await? else {
+            return Err(refuse(
+                ErrorCode::Closed,
+                "this guild has no application form yet",
+            ));
+        };
+        match published.form.status.intake(now, 0) {
+            Intake::Open => {}
+            Intake::Closed => {
+                return Err(refuse(
+                    ErrorCode::Closed,
+                    "this guild takes no applications now",
+                ));
+            }
+            Intake::Full => return Err(full()),
+            Intake::OpensAt(at) => {
+                let mut refusal = Refusal::new(
+                    ErrorCode::Closed,
+                    "applications are not open yet; see opens_at",
+                );
+                refusal.details = Some(Box::new(object(json!({ "opens_at": at }))));
+                return Err(NotDone::Refused(refusal));
+            }
+        }
+        let answers = self.fitting(&published, &application).await?;
+        let limit = match published.form.status {
+            Status::OpenUpTo { limit } => Some(limit),
+            Status::Closed | Status::Open | Status::Full | Status::Opening { .. } => None,
+        };
+        let body = json!({
+            "event": "submitted",
+            "guild_id": application.guild,
+            "application_id": "$id",
+            "user_id": application.user,
+            "apv": application.revision,
+            "at": now,
+        });
+        let new = NewSubmission {
+            guild: application.guild,
+            user: application.user,
+            revision: application.revision,
+            answers: answers.to_document(),
+            limit,
+            counted_since: None,
+            tasks: outbox::webhooks(
+                &self.parts.webhooks,
+                application.guild,
+                "submitted:$id",
+                &body,
+            ),
+        };
+        match store.submit(new, now).await? {
+            Ok(submitted) => Ok(submitted),
+            Err(SubmitRefusal::Full) => Err(full()),
+            Err(SubmitRefusal::Duplicate(id)) => {
+                let mut refusal = Refusal::new(
+                    ErrorCode::Duplicate,
+                    "an application of yours waits for review here already",
+                );
+                refusal.details = Some(Box::new(object(json!({ "id": id }))));
+                Err(NotDone::Refused(refusal))
+            }
+        }
+    }
+
+    /// The answers, if they fit the newest form.
+    async fn fitting(
+        &self,
+        newest: &PublishedForm,
+        application: &Application,
+    ) -> Result<Answers, NotDone> {
+        let key = DocumentKey::Form(application.guild);
+        if application.revision > newest.revision {
+            return Err(refuse(
+                ErrorCode::BadRequest,
+                "apv: the form has no such version; read it again",
+            ));
+        }
+        let older = if application.revision == newest.revision {
+            None
+        } else {
+            let version = self.parts.store.read_version(key, application.revision);
+            version
+                .await?
+                .and_then(|document| Form::check(&document.content).ok())
+        };
+        Answers::check_for(&newest.form, older.as_ref(), &application.answers).map_err(|misfit| {
+            let (code, message, faults) = match misfit {
+                Misfit::Invalid(faults) => (
+                    ErrorCode::InvalidAnswers,
+                    "the answers do not fit the form; see errors",
+                    faults,
+                ),
+                Misfit::FormChanged(faults) => (
+                    ErrorCode::Conflict,
+                    "the form has changed and the answers no longer fit it; see document, errors",
+                    faults,
+                ),
+            };
+            let mut details = json!({ "errors": pointers(&faults) });
+            if code == ErrorCode::Conflict {
+                details["apv"] = json!(newest.revision);
+                details["document"] = newest.document.clone();
+            }
+            let mut refusal = Refusal::new(code, message);
+            refusal.details = Some(Box::new(object(details)));
+            NotDone::Refused(refusal)
+        })
+    }
+
+    /// Hands a review to the store, with what follows from it.
+    pub(crate) async fn take_review(&self, mut review: Review) -> Result<Reviewed, NotDone> {
+        let now = self.parts.clock.now().wall;
+        let store = &self.parts.store;
+        let long = |note: &str| note.chars().count() > NOTE_CHARS_MAX;
+        if review.note.as_deref().is_some_and(long) {
+            return Err(refuse(ErrorCode::TooLarge, "note: at most 2000 characters"));
+        }
+        let Some(submission) = store.read_submission(review.guild, review.id).await? else {
+            return Err(no_application());
+        };
+        if review.decision == Decision::Accepted
+            && let Some(form) = self.published_form(review.guild).await?
+            && let Some(role) = form.form.role_on_accept
+        {
+            review.tasks.push(Task::GrantRole {
+                guild: review.guild,
+                user: submission.user,
+                role,
+                application: review.id,
+            });
+        }
+        let body = json!({
+            "event": "reviewed",
+            "guild_id": review.guild,
+            "application_id": review.id,
+            "user_id": submission.user,
+            "reviewer_id": review.reviewer,
+            "proccessed_type": review.decision,
+            "note": review.note,
+            "at": now,
+        });
+        let event = format!("reviewed:{}:{}", review.id, now.0);
+        let hooks = outbox::webhooks(&self.parts.webhooks, review.guild, &event, &body);
+        review.tasks.extend(hooks);
+        match store.review(review, now).await? {
+            Ok(reviewed) => Ok(reviewed),
+            Err(ReviewRefusal::Unknown) => Err(no_application()),
+            Err(ReviewRefusal::Conflict { current }) => {
+                let mut refusal = Refusal::new(
+                    ErrorCode::Conflict,
+                    format!("the application is {} by now", current.status.name()),
+                );
+                let details = json!({
+                    "status": current.status.name(),
+                    "reviewer": current.reviewer,
+                });
+                refusal.details = Some(Box::new(object(details)));
+                Err(NotDone::Refused(refusal))
+            }
+        }
+    }
+
+    async fn must_be_member(&self, guild: GuildId, user: UserId) -> Result<(), Refusal> {
+        match self.parts.hub.standing(guild, user).await?.standing {
+            Standing::Member(_) => Ok(()),
+            Standing::Outsider => Err(Refusal::new(
+                ErrorCode::Forbidden,
+                "only members of the guild can apply",
+            )),
+        }
+    }
+
+    async fn must_manage(&self, guild: GuildId, user: UserId) -> Result<(), Refusal> {
+        let rights = self.parts.hub.standing(guild, user).await?;
+        if rights.standing.permissions().manages_guild() {
+            Ok(())
+        } else {
+            Err(Refusal::new(
+                ErrorCode::Forbidden,
+                "reviewing needs Manage Server, Administrator or ownership",
+            ))
+        }
+    }
+}
+
+/// A refusal is an answer of the database's too: only its failures are failures.
+async fn flat<T>(
+    done: impl Future<Output = Result<T, NotDone>>,
+) -> Result<Result<T, Refusal>, StoreError> {
+    match done.await {
+        Ok(done) => Ok(Ok(done)),
+        Err(NotDone::Refused(refusal)) => Ok(Err(refusal)),
+        Err(NotDone::Store(error)) => Err(error),
+    }
+}
+
+fn answer_of(done: Result<Result<Value, Refusal>, NoAnswer>) -> Answer {
+    match done {
+        Ok(Ok(data)) => {
+            let text = data.to_string();
+            Answer::Done(RawValue::from_string(text).expect("a value is JSON"))
+        }
+        Ok(Err(refusal)) => Answer::Refused(refusal),
+        Err(NoAnswer) => super::unavailable("the application could not be kept"),
+    }
+}
+
+fn refuse(code: ErrorCode, message: &str) -> NotDone {
+    NotDone::Refused(Refusal::new(code, message))
+}
+
+fn full() -> NotDone {
+    refuse(ErrorCode::Full, "this guild takes no more applications")
+}
+
+fn no_application() -> NotDone {
+    refuse(
+        ErrorCode::BadRequest,
+        "id: there is no such application in this guild",
+    )
+}
+
+/// Faults as clients are told them.
+pub(crate) fn pointers(faults: &Faults) -> Value {
+    faults
+        .list()
+        .iter()
+        .map(|fault| json!({ "pointer": fault.pointer, "message": fault.message }))
+        .collect()
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
