@@ -13,12 +13,14 @@
 //! Source: wire protocol, "Events" (the two lanes) and "Resume".
 
 mod kept;
+mod load;
 
 use std::{collections::VecDeque, sync::Arc};
 
 use guildgate_wire::{EventFrame, Lane, Limits, Sequence};
 
 use kept::Kept;
+use load::Load;
 
 /// Whether the driver could write at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,12 +115,6 @@ struct Queues {
 enum Entry {
     Event(Arc<EventFrame>, Option<Sequence>),
     Raw(Box<str>),
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Load {
-    frames: u32,
-    bytes: u32,
 }
 
 impl Default for Outbox {
@@ -346,13 +342,12 @@ impl Outbox {
         for entry in &queues.unsent {
             queues.load.add(entry);
         }
-        // As much as can be kept, and opcode 2: a client that takes its session over again
+        // No more than can be kept, and opcode 2: a client that takes its session over again
         // and again without reading must not gather more.
-        let bound = |bound: usize| u32::try_from(bound).unwrap_or(u32::MAX);
-        queues.excused = Load {
-            frames: queues.load.frames.min(bound(limits.resume_events_max + 1)),
-            bytes: queues.load.bytes.min(bound(limits.resume_bytes_max)),
-        };
+        queues.excused = queues.load.at_most(&Load {
+            frames: limits.resume_events_max.saturating_add(1),
+            bytes: limits.resume_bytes_max,
+        });
     }
 
     /// Puts an event at the end of what waits, in place of an older one of its lane.
@@ -418,41 +413,10 @@ impl Queues {
     }
 
     fn within(&self, limits: &Limits) -> Result<(), Overrun> {
-        let frames = self.load.frames.saturating_sub(self.excused.frames) as usize;
-        let bytes = self.load.bytes.saturating_sub(self.excused.bytes) as usize;
-        if frames > limits.queue_frames_max || bytes > limits.queue_bytes_max {
+        if self.load.exceeds(self.excused, limits) {
             Err(Overrun)
         } else {
             Ok(())
-        }
-    }
-}
-
-impl Load {
-    fn add(&mut self, entry: &Entry) {
-        let entry = Load::of(entry);
-        self.frames = self.frames.saturating_add(entry.frames);
-        self.bytes = self.bytes.saturating_add(entry.bytes);
-    }
-
-    fn subtract(&mut self, entry: &Entry) {
-        let entry = Load::of(entry);
-        self.frames = self.frames.saturating_sub(entry.frames);
-        self.bytes = self.bytes.saturating_sub(entry.bytes);
-    }
-
-    /// Counts and snapshots weigh nothing: there is never more than one of each a guild.
-    fn of(entry: &Entry) -> Load {
-        let bytes = match entry {
-            Entry::Event(event, _) => match event.lane() {
-                Lane::Certain => event.len_max(),
-                Lane::Count(_) | Lane::Snapshot(_) => return Load::default(),
-            },
-            Entry::Raw(text) => text.len(),
-        };
-        Load {
-            frames: 1,
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         }
     }
 }

@@ -53,7 +53,7 @@ pub enum Input<'a> {
 }
 
 /// What a client wants done.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Output {
     /// Write this text frame, after everything that waits.
     Send(Box<str>),
@@ -78,7 +78,7 @@ pub enum Output {
 }
 
 /// A question that only the world outside can answer. One at a time a client.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Ask {
     /// Is this token good for this user?
     Authenticate {

@@ -106,11 +106,11 @@ impl Kept {
             return;
         };
         self.floor = self.floor.max(seen.min(newest));
-        while let Some((_, event)) = self
-            .certain
-            .pop_front_if(|(sequence, _)| *sequence <= self.floor)
+        while let Some((sequence, event)) = self.certain.front()
+            && *sequence <= self.floor
         {
             self.bytes -= event.len_max();
+            self.certain.pop_front();
         }
         let floor = self.floor;
         let bytes = &mut self.bytes;
