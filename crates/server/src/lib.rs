@@ -8,6 +8,8 @@ pub mod config;
 mod docs;
 pub mod edge;
 pub mod front;
+pub mod log;
 pub mod metrics;
 pub mod problem;
 pub mod services;
+pub mod upstream;
