@@ -1,18 +1,27 @@
 //! The change feed.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use guildgate_model::{ApplicationId, Decision, TokenKind};
+use guildgate_model::{ApplicationId, Decision, TokenKind, UserId};
 use guildgate_store::{
     Change, ChangeKind, Cursor, NewNotification, NewToken, Store, StoreError, Uses,
+    testing::Database,
 };
 use serde_json::json;
+use tokio_postgres::NoTls;
 
-use crate::support::{GUILD, NOW, USER, contract, later, race};
+use crate::support::{GUILD, NOW, contract, later, race};
 
 async fn add(store: &dyn Store, number: u64, at: i64) {
     let new = NewNotification {
-        user: USER,
+        // A user each: adding to one inbox takes turns, which would hide a feed that does not.
+        user: UserId(1_000 + number),
         decision: Decision::Denied,
         guild: GUILD,
         application: Some(ApplicationId(number)),
@@ -30,20 +39,21 @@ fn number(change: &Change) -> u64 {
     }
 }
 
-/// Reads on from `cursor` until a change numbered `last` has been seen.
-async fn read_until(store: Arc<dyn Store>, count: usize) -> Vec<Change> {
+/// Reads on until the writers have ended and nothing is left.
+async fn read_all(store: Arc<dyn Store>, ended: Arc<AtomicBool>) -> Vec<Change> {
     let mut cursor = Cursor(0);
     let mut seen = Vec::new();
-    while seen.len() < count {
+    loop {
+        // Looked at before reading: what was committed before it was set must be found.
+        let last_round = ended.load(Ordering::SeqCst);
         let changes = store.changes_after(cursor, 7).await.expect("read");
-        if let Some(last) = changes.last() {
-            cursor = last.cursor;
-        } else {
-            tokio::task::yield_now().await;
+        match changes.last() {
+            Some(last) => cursor = last.cursor,
+            None if last_round => return seen,
+            None => tokio::task::yield_now().await,
         }
         seen.extend(changes);
     }
-    seen
 }
 
 contract! {
@@ -66,14 +76,16 @@ contract! {
     async fn no_reader_ever_skips_a_change_that_is_committed_late(database) {
         let nodes = [database.open().await, database.open().await];
         let count = 200;
+        let ended = Arc::new(AtomicBool::new(false));
         let readers: Vec<_> = nodes
             .iter()
-            .map(|node| tokio::spawn(read_until(Arc::clone(node), count)))
+            .map(|node| tokio::spawn(read_all(Arc::clone(node), Arc::clone(&ended))))
             .collect();
         race(&nodes, count, |node, number| async move {
             add(&*node, number as u64, 0).await;
         })
         .await;
+        ended.store(true, Ordering::SeqCst);
         for reader in readers {
             let seen = reader.await.expect("the reader ends");
             let numbers: BTreeSet<u64> = seen.iter().map(number).collect();
@@ -131,4 +143,55 @@ contract! {
             "{kinds:?}"
         );
     }
+}
+
+/// The gap that a sequence would leave, held open: a node has taken its place and not yet
+/// committed, while another adds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_nobody_adds_past_a_place_that_is_not_committed() {
+    let database = Database::postgres().await;
+    let store = database.open().await;
+    let (mut slow, connection) = tokio_postgres::connect(database.location(), NoTls)
+        .await
+        .expect("connected");
+    tokio::spawn(connection);
+    let (watcher, connection) = tokio_postgres::connect(database.location(), NoTls)
+        .await
+        .expect("connected");
+    tokio::spawn(connection);
+
+    let transaction = slow.transaction().await.expect("begun");
+    let body = r#"{"t":"submitted","guild":"1","id":"1","user":"1"}"#;
+    transaction
+        .batch_execute(&format!(
+            "UPDATE feed_state SET head = head + 1;
+            INSERT INTO feed (place, at, body) SELECT head, 0, '{body}' FROM feed_state"
+        ))
+        .await
+        .expect("added");
+    let adding = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { add(&*store, 7, 0).await }
+    });
+    let waiting = async || {
+        let rows = watcher
+            .query(
+                "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE NOT granted AND datname = current_database()",
+                &[],
+            )
+            .await;
+        !rows.expect("answered").is_empty()
+    };
+    while !adding.is_finished() && !waiting().await {
+        tokio::task::yield_now().await;
+    }
+    let seen = store.changes_after(Cursor(0), 10).await.expect("read");
+    assert!(seen.is_empty(), "nothing may be seen yet: {seen:?}");
+    transaction.commit().await.expect("committed");
+    adding.await.expect("added");
+    let seen = store.changes_after(Cursor(0), 10).await.expect("read");
+    assert_eq!(seen.len(), 2);
+    assert!(matches!(seen[0].kind, ChangeKind::Submitted { .. }));
+    assert_eq!(number(&seen[1]), 7);
 }
