@@ -10,10 +10,12 @@
 //! finds the session that an input is for.
 
 mod content;
+mod entry;
 mod machine;
 mod participant;
 mod patches;
 mod ports;
+mod queue;
 mod refusal;
 mod sessions;
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! The session itself: who comes, stays and goes. Patches are in `patches.rs`.
+//! The session itself: what happens to it, who stays and who goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use guildgate_model::{Mono, Now, TokenId, UserId};
 use guildgate_wire::{
-    EndReason, EventFrame, FormView, ParticipantView, ReauthReason, SessionStarted,
-    reauthenticated, session_heartbeat_taken, success,
+    EndReason, ErrorCode, EventFrame, ParticipantView, ReauthReason, session_heartbeat_taken,
+    success,
 };
 use serde_json::value::RawValue;
 
 use super::{
-    Ask, Caller, Command, Credentials, HEARTBEAT_INTERVAL, Input, NotVerified, Output,
-    PARTICIPANTS_MAX, PRESENCE_USERS_MAX, REAUTH_WITHIN, Reply, SessionKey, Standing, Ticket,
-    Verified,
-    participant::{Auth, Heartbeat, Link, Participant, Participants, Share},
-    patches::Patches,
+    Ask, Caller, Command, HEARTBEAT_INTERVAL, Input, NotVerified, Output, PRESENCE_USERS_MAX,
+    REAUTH_WITHIN, Reply, SessionKey, Standing, Ticket, Verified,
+    entry::{Stage, Starting},
+    participant::{Auth, Heartbeat, Link, Participants, Share},
+    queue::Patches,
     refusal,
 };
 use crate::{ClientId, client::Refusal};
@@ -25,29 +25,11 @@ pub struct FormSession {
     pub(super) key: SessionKey,
     pub(super) participants: Participants,
     pub(super) patches: Patches,
-    starting: BTreeMap<ClientId, Starting>,
-    checks: BTreeMap<Ticket, ClientId>,
+    pub(super) starting: BTreeMap<ClientId, Starting>,
+    pub(super) checks: BTreeMap<Ticket, ClientId>,
     /// Tokens revoked while some are being looked at: the reply may be older than that.
-    revoked: BTreeSet<TokenId>,
-    tickets: u64,
-}
-
-/// A client that wants in.
-#[derive(Debug)]
-struct Starting {
-    user: UserId,
-    tag: Box<str>,
-    standing: Standing,
-    link: Link,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Its tokens are being looked at.
-    Checking,
-    /// They are good; the document is being opened.
-    Opening(Verified),
+    pub(super) revoked: BTreeSet<TokenId>,
+    pub(super) tickets: u64,
 }
 
 impl FormSession {
@@ -143,60 +125,6 @@ impl FormSession {
         }
     }
 
-    fn on_start(&mut self, caller: Caller, credentials: Credentials, out: &mut Vec<Output>) {
-        let Caller {
-            client,
-            user,
-            tag,
-            standing,
-        } = caller;
-        let refused = if self.has(client) {
-            Some(refusal::session_exists())
-        } else if !self.key.target.admits(user, standing) {
-            Some(refusal::forbidden(self.key.target))
-        } else if self.participants.len() + self.starting.len() >= PARTICIPANTS_MAX {
-            Some(refusal::crowded())
-        } else {
-            None
-        };
-        if let Some(refused) = refused {
-            return answer(out, client, Err(refused));
-        }
-        let starting = Starting {
-            user,
-            tag,
-            standing,
-            link: Link::Attached,
-            stage: Stage::Checking,
-        };
-        self.starting.insert(client, starting);
-        let ticket = self.ask(Ask::Verify { user, credentials }, out);
-        self.checks.insert(ticket, client);
-    }
-
-    fn on_reauth(
-        &mut self,
-        now: Now,
-        client: ClientId,
-        credentials: Credentials,
-        known_permissions: &str,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(participant) = self.participants.find(client) else {
-            return answer(out, client, Err(refusal::no_session()));
-        };
-        if !participant.was_told(known_permissions) {
-            answer(out, client, Err(refusal::wrong_permissions()));
-            return self.end(client, EndReason::ReauthFailed, out);
-        }
-        let user = participant.user;
-        let ticket = self.ask(Ask::Verify { user, credentials }, out);
-        self.checks.insert(ticket, client);
-        self.participants.edit(client, now, |participant| {
-            participant.auth = Auth::Checking(ticket);
-        });
-    }
-
     fn on_link(&mut self, now: Now, client: ClientId, link: Link) {
         if let Some(starting) = self.starting.get_mut(&client) {
             starting.link = link;
@@ -268,7 +196,7 @@ impl FormSession {
     fn on_guild_gone(&mut self, out: &mut Vec<Output>) {
         for client in std::mem::take(&mut self.starting).into_keys() {
             let refused = Refusal::new(
-                guildgate_wire::ErrorCode::UnknownGuild,
+                ErrorCode::UnknownGuild,
                 "the bot is no longer in this guild",
             );
             self.checks.retain(|_, waiting| *waiting != client);
@@ -302,56 +230,6 @@ impl FormSession {
             Reply::Opened(result) => self.on_opened(now, ticket, result, out),
             Reply::Loaded(result) => self.on_loaded(now, ticket, result, out),
             Reply::Appended(result) => self.on_appended(now, ticket, result, out),
-        }
-    }
-
-    fn on_verified(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        client: ClientId,
-        result: Result<Verified, NotVerified>,
-        out: &mut Vec<Output>,
-    ) {
-        if let Some(starting) = self.starting.get_mut(&client) {
-            match result {
-                Ok(verified) => {
-                    starting.stage = Stage::Opening(verified);
-                    self.admit_started(now, out);
-                }
-                Err(why) => {
-                    self.starting.remove(&client);
-                    answer(out, client, Err(not_verified(why)));
-                }
-            }
-            return;
-        }
-        let checked = self.participants.find(client).map(|one| &one.auth);
-        if !matches!(checked, Some(Auth::Checking(awaited)) if *awaited == ticket) {
-            // It has left meanwhile; the command still wants its answer.
-            return answer(out, client, Err(refusal::no_session()));
-        }
-        match result {
-            Ok(verified) => {
-                let permissions = self.participants.edit(client, now, |participant| {
-                    participant.auth = Auth::Good(verified);
-                    participant.settle();
-                    participant.standing.permissions()
-                });
-                let data = permissions.map(reauthenticated);
-                answer(out, client, data.ok_or_else(refusal::no_session));
-            }
-            Err(NotVerified::NotGood) => {
-                answer(out, client, Err(refusal::bad_tokens()));
-                self.end(client, EndReason::ReauthFailed, out);
-            }
-            Err(NotVerified::StoreFailed) => {
-                let until = now.mono + REAUTH_WITHIN;
-                self.participants.edit(client, now, |participant| {
-                    participant.auth = Auth::Required { until };
-                });
-                answer(out, client, Err(refusal::unavailable()));
-            }
         }
     }
 
@@ -432,86 +310,7 @@ impl FormSession {
         }
     }
 
-    /// Lets in everybody whose tokens are good, once the document is open.
-    pub(super) fn admit_started(&mut self, now: Now, out: &mut Vec<Output>) {
-        if self.patches.current().is_none() {
-            return;
-        }
-        let ready: Vec<ClientId> = self
-            .starting
-            .iter()
-            .filter(|(_, one)| matches!(one.stage, Stage::Opening(_)))
-            .map(|(client, _)| *client)
-            .collect();
-        for client in ready {
-            self.admit(now, client, out);
-        }
-    }
-
-    fn admit(&mut self, now: Now, client: ClientId, out: &mut Vec<Output>) {
-        let Some(Starting {
-            user,
-            tag,
-            standing,
-            link,
-            stage: Stage::Opening(verified),
-        }) = self.starting.remove(&client)
-        else {
-            return;
-        };
-        // Rights may have gone while tokens and document were fetched.
-        if !self.key.target.admits(user, standing) {
-            return answer(out, client, Err(refusal::forbidden(self.key.target)));
-        }
-        let Some(content) = self.patches.current() else {
-            return answer(out, client, Err(refusal::unavailable()));
-        };
-        let participants = self.participants.users().take(PRESENCE_USERS_MAX);
-        let started = SessionStarted {
-            gid: self.key.guild,
-            apv: content.newest(),
-            document: &content.document,
-            participants: participants
-                .map(|(uid, tag)| ParticipantView { uid, tag })
-                .collect(),
-            heartbeat_interval: u64::try_from(HEARTBEAT_INTERVAL.as_millis()).unwrap_or(u64::MAX),
-            permissions: standing.permissions(),
-            form: content.published().map(|published| FormView {
-                apv: published.revision,
-                document: &published.document,
-            }),
-        };
-        answer(out, client, Ok(started.to_raw()));
-        let who = ParticipantView {
-            uid: user,
-            tag: &tag,
-        };
-        let event = EventFrame::session_join(self.key.guild, &who);
-        let mut participant = Participant::new(user, tag, standing, verified, now);
-        participant.link = link;
-        if self.participants.insert(client, participant, now) == Share::Only {
-            self.tell_presence(client, &event, out);
-        }
-    }
-
-    /// Whether somebody who waits to start cannot go on without the document.
-    pub(super) fn is_document_awaited(&self) -> bool {
-        let is_opening = |one: &Starting| matches!(one.stage, Stage::Opening(_));
-        self.starting.values().any(is_opening)
-    }
-
-    /// Turns away everybody who waits for the document.
-    pub(super) fn refuse_started(&mut self, out: &mut Vec<Output>) {
-        self.starting.retain(|client, one| match one.stage {
-            Stage::Checking => true,
-            Stage::Opening(_) => {
-                answer(out, *client, Err(refusal::unavailable()));
-                false
-            }
-        });
-    }
-
-    fn end(&mut self, client: ClientId, reason: EndReason, out: &mut Vec<Output>) {
+    pub(super) fn end(&mut self, client: ClientId, reason: EndReason, out: &mut Vec<Output>) {
         self.tell_end(client, reason, out);
         self.leave(client, out);
     }
@@ -535,7 +334,7 @@ impl FormSession {
         }
     }
 
-    fn tell_presence(
+    pub(super) fn tell_presence(
         &self,
         about: ClientId,
         event: &std::sync::Arc<EventFrame>,
@@ -569,11 +368,4 @@ pub(super) fn answer(
     result: Result<Box<RawValue>, Refusal>,
 ) {
     out.push(Output::Answer { client, result });
-}
-
-fn not_verified(why: NotVerified) -> Refusal {
-    match why {
-        NotVerified::NotGood => refusal::bad_tokens(),
-        NotVerified::StoreFailed => refusal::unavailable(),
-    }
 }

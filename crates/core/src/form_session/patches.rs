@@ -1,233 +1,19 @@
-//! The one order of patches: what waits, what the store is keeping, what others made.
+//! The one order of patches: how they are taken, kept and told, this node's and others'.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Arc,
-};
-
-use guildgate_model::{Mono, Now, Revision, UserId, form::FieldId};
+use guildgate_model::{Form, Now, Revision, UserId};
 use guildgate_wire::{EventFrame, patch_taken};
 use serde_json::{Value, json};
 
 use super::{
-    APPEND_TRIES_MAX, Append, Appended, Ask, FormSession, Opened, Output, PublishedForm,
-    QUEUE_BYTES_MAX, QUEUE_PATCHES_MAX, STORE_RETRY, StoreFailed, Ticket, Version, WAITERS_MAX,
-    content::{Content, Next},
+    APPEND_TRIES_MAX, Append, Appended, Ask, FormSession, Opened, Output, QUEUE_BYTES_MAX,
+    QUEUE_PATCHES_MAX, STORE_RETRY, StoreFailed, Ticket, Version, WAITERS_MAX,
+    content::Content,
     machine::answer,
     participant::Auth,
+    queue::{Appending, Origin, Pending, Sight, Work},
     refusal,
 };
 use crate::{ClientId, client::Refusal, rebase::Patch};
-
-/// The document and what is to be done to it.
-#[derive(Debug, Default)]
-pub(super) struct Patches {
-    content: Option<Content>,
-    sight: Sight,
-    /// The highest version that is said to be kept.
-    goal: Revision,
-    work: Work,
-    queue: VecDeque<Pending>,
-    queue_bytes: usize,
-    /// Not before then is a failing store asked again by itself.
-    retry_at: Option<Mono>,
-    /// When the form must be looked at because it opens by itself.
-    opens_due: Option<Mono>,
-}
-
-/// Whether the content is all that there is, as far as is known.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Sight {
-    #[default]
-    Clear,
-    /// There may be later versions.
-    Behind,
-    /// What is known does not fit what is kept: it must be read as a whole.
-    Lost,
-}
-
-/// The one question about the document that is open.
-#[derive(Debug, Default)]
-enum Work {
-    #[default]
-    Idle,
-    Opening(Ticket),
-    Loading(Ticket),
-    Appending(Box<Appending>),
-}
-
-/// A patch that the store is keeping.
-#[derive(Debug)]
-struct Appending {
-    ticket: Ticket,
-    pending: Pending,
-    next: Next,
-}
-
-/// A patch that is not kept yet.
-#[derive(Debug)]
-struct Pending {
-    origin: Origin,
-    base: Revision,
-    patch: Patch,
-    name: Option<Box<str>>,
-    bytes: usize,
-    tries: u32,
-}
-
-#[derive(Debug)]
-enum Origin {
-    /// A user's; those clients of theirs wait for the answer.
-    User {
-        user: UserId,
-        waiters: Vec<ClientId>,
-    },
-    /// The form opens by itself.
-    Nobody,
-}
-
-impl Patches {
-    pub(super) fn on_changed(&mut self, revision: Revision) {
-        self.goal = self.goal.max(revision);
-    }
-
-    pub(super) fn on_published(&mut self, form: Arc<PublishedForm>) {
-        if let Some(content) = &mut self.content {
-            content.publish(form);
-        }
-    }
-
-    pub(super) fn on_submitted(&mut self, fields: BTreeSet<FieldId>) {
-        if let Some(content) = &mut self.content {
-            content.lock(fields);
-        }
-    }
-
-    /// The document, unless it must be read anew.
-    pub(super) fn current(&self) -> Option<&Content> {
-        self.content.as_ref().filter(|_| self.sight != Sight::Lost)
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        matches!(self.work, Work::Idle) && self.queue.is_empty()
-    }
-
-    pub(super) fn deadline(&self) -> Option<Mono> {
-        // While a question is open its reply comes first.
-        if !matches!(self.work, Work::Idle) {
-            return None;
-        }
-        self.retry_at.into_iter().chain(self.opens_due).min()
-    }
-
-    pub(super) fn has_waiter(&self, client: ClientId) -> bool {
-        self.pending()
-            .any(|pending| pending.waiters().contains(&client))
-    }
-
-    pub(super) fn forget_waiter(&mut self, client: ClientId) {
-        let in_work = match &mut self.work {
-            Work::Appending(appending) => Some(&mut appending.pending),
-            Work::Idle | Work::Opening(_) | Work::Loading(_) => None,
-        };
-        for pending in self.queue.iter_mut().chain(in_work) {
-            if let Origin::User { waiters, .. } = &mut pending.origin {
-                waiters.retain(|waiter| *waiter != client);
-            }
-        }
-    }
-
-    fn pending(&self) -> impl Iterator<Item = &Pending> {
-        let in_work = match &self.work {
-            Work::Appending(appending) => Some(&appending.pending),
-            Work::Idle | Work::Opening(_) | Work::Loading(_) => None,
-        };
-        self.queue.iter().chain(in_work)
-    }
-
-    fn find_named(&mut self, user: UserId, name: &str) -> Option<&mut Pending> {
-        let in_work = match &mut self.work {
-            Work::Appending(appending) => Some(&mut appending.pending),
-            Work::Idle | Work::Opening(_) | Work::Loading(_) => None,
-        };
-        let mut all = self.queue.iter_mut().chain(in_work);
-        all.find(|pending| pending.is_named(user, name))
-    }
-
-    fn push_back(&mut self, pending: Pending) {
-        self.queue_bytes += pending.bytes;
-        self.queue.push_back(pending);
-    }
-
-    fn push_front(&mut self, pending: Pending) {
-        self.queue_bytes += pending.bytes;
-        self.queue.push_front(pending);
-    }
-
-    fn pop_front(&mut self) -> Option<Pending> {
-        let pending = self.queue.pop_front()?;
-        self.queue_bytes -= pending.bytes;
-        Some(pending)
-    }
-
-    /// Takes the patch of this name out of the queue: it is known to be kept.
-    fn take_named(&mut self, version: &Version) -> Option<Pending> {
-        let (author, name) = (version.author?, version.name.as_deref()?);
-        let mut all = self.queue.iter();
-        let at = all.position(|pending| pending.is_named(author, name))?;
-        let pending = self.queue.remove(at)?;
-        self.queue_bytes -= pending.bytes;
-        Some(pending)
-    }
-
-    fn is_opening_queued(&self) -> bool {
-        self.pending()
-            .any(|pending| matches!(pending.origin, Origin::Nobody))
-    }
-
-    /// Sets when the form must be looked at again because of its opening time.
-    fn watch_opening(&mut self, now: Now) {
-        let opens_at = self.content.as_ref().and_then(Content::opens_at);
-        self.opens_due = opens_at.map(|at| now.mono_at(at));
-    }
-
-    /// Whether versions are kept that are not known here.
-    fn is_behind(&self, newest: Revision) -> bool {
-        self.sight == Sight::Behind || self.goal > newest
-    }
-}
-
-impl Pending {
-    fn waiters(&self) -> &[ClientId] {
-        match &self.origin {
-            Origin::User { waiters, .. } => waiters,
-            Origin::Nobody => &[],
-        }
-    }
-
-    fn author(&self) -> Option<UserId> {
-        match &self.origin {
-            Origin::User { user, .. } => Some(*user),
-            Origin::Nobody => None,
-        }
-    }
-
-    fn is_named(&self, user: UserId, name: &str) -> bool {
-        self.author() == Some(user) && self.name.as_deref() == Some(name)
-    }
-
-    fn refuse(&self, refusal: &Refusal, out: &mut Vec<Output>) {
-        for client in self.waiters() {
-            answer(out, *client, Err(refusal.clone()));
-        }
-    }
-
-    fn take(&self, session: &FormSession, revision: Revision, out: &mut Vec<Output>) {
-        for client in self.waiters() {
-            answer(out, *client, Ok(patch_taken(session.key.guild, revision)));
-        }
-    }
-}
 
 impl FormSession {
     pub(super) fn on_patch(
@@ -362,7 +148,7 @@ impl FormSession {
         };
         let named = pending.author().zip(pending.name.as_deref());
         if let Some(revision) = named.and_then(|(user, name)| content.named(user, name)) {
-            return pending.take(self, revision, out);
+            return pending.take(self.key, revision, out);
         }
         // Another node may have kept versions that its client has seen and this one has not.
         if pending.base > content.newest() && pending.tries == 0 {
@@ -421,13 +207,13 @@ impl FormSession {
                     pending.waiters(),
                     out,
                 );
-                pending.take(self, revision, out);
+                pending.take(self.key, revision, out);
                 self.patches.watch_opening(now);
             }
             // Kept before, by another node or before a crash: answered when its turn in the
             // order of versions has come, which may be now.
             Appended::Kept(revision) | Appended::KeptBefore(revision) if revision < expected => {
-                pending.take(self, revision, out);
+                pending.take(self.key, revision, out);
             }
             Appended::Kept(goal) | Appended::KeptBefore(goal) => {
                 self.patches.push_front(pending);
@@ -494,7 +280,7 @@ impl FormSession {
         let waiters = own.as_ref().map_or(&[][..], Pending::waiters);
         self.tell_patch(version.revision, version.author, patch, waiters, out);
         if let Some(own) = own {
-            own.take(self, version.revision, out);
+            own.take(self.key, version.revision, out);
         }
     }
 
@@ -576,7 +362,7 @@ impl FormSession {
         let Some(content) = &self.patches.content else {
             return;
         };
-        let form = guildgate_model::Form::check(&content.document).ok();
+        let form = Form::check(&content.document).ok();
         let Some(json) = form.and_then(|form| form.opening_patch(now.wall)) else {
             return;
         };

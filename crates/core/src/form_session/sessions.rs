@@ -118,6 +118,12 @@ impl FormSessions {
         self.sessions.contains_key(&key)
     }
 
+    /// The guilds where `client` takes part in a session, or is about to.
+    pub fn guilds_of(&self, client: ClientId) -> impl Iterator<Item = GuildId> {
+        let keys = self.by_client.get(&client).map_or(&[][..], Vec::as_slice);
+        keys.iter().map(|key| key.guild)
+    }
+
     /// When [`SessionsInput::Deadline`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
