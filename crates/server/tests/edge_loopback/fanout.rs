@@ -1,0 +1,221 @@
+//! One event to many, and to those who do not read.
+
+use std::net::TcpStream;
+
+use guildgate_model::GuildId;
+use guildgate_server::edge::FromEdge;
+use guildgate_wire::{CloseCode, EventFrame, Limits};
+use socket2::{Domain, Socket, Type};
+
+use crate::support::{Client, GUILD, World, certain, limits};
+
+/// A client whose kernel takes little, so that it is soon full.
+fn narrow(world: &World) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a size");
+    socket.connect(&world.address().into()).expect("loopback");
+    world.accept(TcpStream::from(socket))
+}
+
+#[test]
+fn everybody_gets_everything_in_order_over_many_slices() {
+    let mut world = World::new(2, limits());
+    let mut clients: Vec<Client> = (0..700)
+        .map(|number| {
+            let mut client = world.connect();
+            if number % 3 == 0 {
+                world.let_in(&mut client, 1000 + number);
+            } else {
+                world.let_in_basic(&mut client);
+            }
+            world.join(&mut client);
+            client
+        })
+        .collect();
+    for number in 1..=40 {
+        world.broadcast(&certain(number, 0));
+    }
+    for (index, client) in clients.iter_mut().enumerate() {
+        for number in 1..=40u64 {
+            let frame = client.expect_op(5);
+            assert_eq!(frame["d"]["number"], number);
+            if index % 3 == 0 {
+                assert_eq!(frame["s"], number);
+            } else {
+                assert_eq!(frame.get("s"), None);
+            }
+        }
+    }
+    world.end();
+}
+
+#[test]
+fn members_who_leave_in_the_middle_of_a_pass_cost_nobody_an_event() {
+    let mut world = World::new(1, limits());
+    let mut clients: Vec<Client> = (0..600)
+        .map(|_| {
+            let mut client = world.connect();
+            world.let_in_basic(&mut client);
+            world.join(&mut client);
+            client
+        })
+        .collect();
+    for number in 1..=50 {
+        world.broadcast(&certain(number, 0));
+        drop(clients.swap_remove((number as usize * 7) % clients.len()));
+    }
+    for client in &mut clients {
+        for number in 1..=50u64 {
+            assert_eq!(client.expect_op(5)["d"]["number"], number);
+        }
+    }
+    world.end();
+}
+
+#[test]
+fn who_does_not_read_is_closed_and_slows_nobody() {
+    let limits = Limits {
+        queue_frames_max: 8,
+        ..limits()
+    };
+    let mut world = World::new(1, limits);
+    let mut slow = narrow(&world);
+    let slow_id = world.let_in_basic(&mut slow);
+    world.join(&mut slow);
+    let mut quick = world.connect();
+    world.let_in_basic(&mut quick);
+    world.join(&mut quick);
+
+    let mut sent = 0;
+    loop {
+        sent += 1;
+        world.broadcast(&certain(sent, 100_000));
+        assert_eq!(
+            quick.expect_op(5)["d"]["number"],
+            sent,
+            "nothing is missing"
+        );
+        let (stats, _) = world.edges.stats().next().expect("one shard");
+        if stats.closed(CloseCode::SlowConsumer) == 1 {
+            break;
+        }
+        assert!(sent < 1_000, "a socket cannot take so much");
+    }
+    world.hear_until(|said| matches!(said, FromEdge::Gone(gone) if *gone == slow_id).then_some(()));
+    quick.expect_alive();
+    // It hears why, if it reads again in time.
+    slow.expect_close(4010);
+    world.end();
+}
+
+#[test]
+fn a_slow_session_can_be_resumed_without_a_hole() {
+    let limits = Limits {
+        queue_frames_max: 8,
+        resume_bytes_max: 64 << 20,
+        ..limits()
+    };
+    let mut world = World::new(1, limits);
+    let mut slow = narrow(&world);
+    let (_, session) = world.let_in(&mut slow, 3);
+    world.join(&mut slow);
+    let mut sent = 0;
+    loop {
+        sent += 1;
+        world.broadcast(&certain(sent, 100_000));
+        let (stats, _) = world.edges.stats().next().expect("one shard");
+        if stats.closed(CloseCode::SlowConsumer) == 1 {
+            break;
+        }
+        assert!(sent < 200, "a socket cannot take so much");
+        std::thread::yield_now();
+    }
+    world.hear_until(|said| {
+        matches!(
+            said,
+            FromEdge::Attached {
+                attached: false,
+                ..
+            }
+        )
+        .then_some(())
+    });
+    drop(slow);
+    let mut back = world.connect();
+    back.expect_op(0);
+    back.send(&format!(
+        r#"{{"op":1,"d":{{"token":"gggu_x","uid":"3","resume":{{"session_id":"{session}","seq":0}}}}}}"#
+    ));
+    let (id, _) = world.question();
+    world.answer(id, crate::support::full(3));
+    assert_eq!(back.expect_op(2)["d"]["resumed"], true);
+    for number in 1..=sent {
+        let frame = back.expect_op(5);
+        assert_eq!(frame["s"], number);
+        assert_eq!(frame["d"]["number"], number);
+    }
+    world.end();
+}
+
+#[test]
+fn counts_that_wait_give_way_to_newer_ones_and_the_last_one_comes() {
+    let mut world = World::new(1, limits());
+    let mut slow = narrow(&world);
+    world.let_in_basic(&mut slow);
+    world.join(&mut slow);
+    // Fill the socket with what may not be dropped, then count.
+    for number in 0..60 {
+        world.broadcast(&certain(number, 100_000));
+        if world
+            .edges
+            .stats()
+            .next()
+            .expect("one shard")
+            .0
+            .blocked
+            .load()
+            > 0
+        {
+            break;
+        }
+        while world
+            .edges
+            .stats()
+            .next()
+            .expect("one shard")
+            .0
+            .broadcasts
+            .load()
+            <= number
+        {
+            std::thread::yield_now();
+        }
+    }
+    for count in 1..=1_000 {
+        world.broadcast(&EventFrame::count(GUILD, count));
+    }
+    world.broadcast(&EventFrame::count(GuildId(78), 5));
+    let mut counts = 0;
+    loop {
+        let frame = slow.expect_op(5);
+        if frame["ev"] == "GUILD_MEMBER_COUNT_CHANGE" {
+            counts += 1;
+            if frame["d"]["guild_id"] == "77" && frame["d"]["member_count"] == 1_000 {
+                break;
+            }
+        }
+    }
+    assert!(counts < 1_000, "{counts} counts came");
+    assert!(
+        world
+            .edges
+            .stats()
+            .next()
+            .expect("one shard")
+            .0
+            .conflated
+            .load()
+            > 0
+    );
+    world.end();
+}

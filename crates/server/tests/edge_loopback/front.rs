@@ -1,0 +1,302 @@
+//! The HTTP side: from a request to a client of a shard.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use axum::{Router, routing::get};
+use guildgate_core::client::Answer;
+use guildgate_server::{
+    edge::Edges,
+    front::{AdmissionLimits, DeflateOffer, Front, FrontConfig, Loopback, Origins, serve},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Client, World, limits};
+
+/// An accept loop in front of shards.
+struct Site {
+    address: SocketAddr,
+    drain: CancellationToken,
+    stop: CancellationToken,
+    runtime: tokio::runtime::Runtime,
+    loop_: tokio::task::JoinHandle<()>,
+}
+
+impl Site {
+    fn new(config: FrontConfig, edges: &Edges) -> Site {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+        let router = Router::new()
+            .route("/", get(async || "the page"))
+            .route("/slow", get(std::future::pending::<String>));
+        let loop_ = runtime.spawn(serve(
+            Front::new(config, edges.clone()),
+            listener,
+            None,
+            router,
+            drain.clone(),
+            stop.clone(),
+        ));
+        Site {
+            address,
+            drain,
+            stop,
+            runtime,
+            loop_,
+        }
+    }
+
+    fn dial(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("loopback");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a socket");
+        stream
+    }
+
+    /// What is answered to a request with these further headers.
+    fn ask(&self, path: &str, headers: &str) -> (TcpStream, String) {
+        let mut stream = self.dial();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).expect("loopback");
+        let head = read_head(&mut stream);
+        (stream, head)
+    }
+
+    fn upgrade(&self, path: &str, headers: &str) -> (TcpStream, String) {
+        self.ask(path, &format!("{UPGRADE}{headers}"))
+    }
+
+    fn end(self) {
+        self.stop.cancel();
+        self.runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(20), self.loop_).await })
+            .expect("the loop ends")
+            .expect("without a panic");
+    }
+}
+
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// Reads to the end of the headers, and not a byte further.
+fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            Ok(_) => break,
+            Err(error) => panic!("no answer: {error}"),
+        }
+    }
+    String::from_utf8(head).expect("headers are ASCII")
+}
+
+fn status(head: &str) -> u16 {
+    head.split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or_else(|| panic!("no status in {head:?}"))
+}
+
+#[test]
+fn both_addresses_upgrade_and_the_page_stays_a_page() {
+    let mut world = World::new(2, limits());
+    let site = Site::new(FrontConfig::default(), &world.edges);
+    for path in ["/", "/gateway"] {
+        let (stream, head) = site.upgrade(path, "");
+        assert_eq!(status(&head), 101, "{head}");
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        let mut client = Client::new(stream);
+        world.let_in_basic(&mut client);
+        client.expect_alive();
+    }
+    let (mut page, head) = site.ask("/", "Connection: close\r\n");
+    assert_eq!(status(&head), 200);
+    let mut body = String::new();
+    page.read_to_string(&mut body).expect("a body");
+    assert_eq!(body, "the page");
+    let (_, head) = site.ask("/gateway", "");
+    assert_eq!(status(&head), 426);
+    assert!(head.contains("application/problem+json"), "{head}");
+    assert!(head.to_lowercase().contains("upgrade: websocket"), "{head}");
+    site.end();
+    world.end();
+}
+
+#[test]
+fn what_comes_behind_the_request_is_not_lost() {
+    let mut world = World::new(1, limits());
+    let site = Site::new(FrontConfig::default(), &world.edges);
+    let mut stream = site.dial();
+    let mut bytes = format!("GET / HTTP/1.1\r\nHost: x\r\n{UPGRADE}\r\n").into_bytes();
+    bytes.extend(crate::support::frame(
+        0x81,
+        br#"{"op":1,"d":{"token":null,"uid":null}}"#,
+    ));
+    stream.write_all(&bytes).expect("loopback");
+    assert_eq!(status(&read_head(&mut stream)), 101);
+    let mut client = Client::new(stream);
+    client.expect_op(0);
+    let (id, _) = world.question();
+    world.answer(id, Answer::Basic);
+    client.expect_op(2);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn strangers_pages_are_turned_away() {
+    let world = World::new(1, limits());
+    let config = FrontConfig {
+        origins: Origins::These(vec!["https://example.org".to_owned()]),
+        ..FrontConfig::default()
+    };
+    let site = Site::new(config, &world.edges);
+    let (_, head) = site.upgrade("/", "Origin: https://example.com\r\n");
+    assert_eq!(status(&head), 403);
+    let (_, head) = site.upgrade("/", "Origin: https://example.org\r\n");
+    assert_eq!(status(&head), 101);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn limits_hold_and_places_are_given_back() {
+    let mut world = World::new(1, limits());
+    let config = FrontConfig {
+        upgraded: AdmissionLimits {
+            connections: 3,
+            connections_per_ip: 2,
+            loopback: Loopback::Limited,
+        },
+        trusted_proxies: vec!["127.0.0.1".parse().expect("a range")],
+        ..FrontConfig::default()
+    };
+    let site = Site::new(config, &world.edges);
+    let from = |address: &str| format!("X-Forwarded-For: {address}\r\n");
+    let (first, head) = site.upgrade("/", &from("192.0.2.1"));
+    assert_eq!(status(&head), 101);
+    let (_second, head) = site.upgrade("/", &from("192.0.2.1"));
+    assert_eq!(status(&head), 101);
+    let (_, head) = site.upgrade("/", &from("192.0.2.1"));
+    assert_eq!(status(&head), 429);
+    assert!(head.to_lowercase().contains("retry-after:"), "{head}");
+    let (_third, head) = site.upgrade("/", &from("192.0.2.2"));
+    assert_eq!(status(&head), 101);
+    let (_, head) = site.upgrade("/", &from("192.0.2.3"));
+    assert_eq!(status(&head), 503);
+    assert!(head.to_lowercase().contains("retry-after:"), "{head}");
+    drop(first);
+    world
+        .hear_until(|said| matches!(said, guildgate_server::edge::FromEdge::Gone(_)).then_some(()));
+    let (_, head) = site.upgrade("/", &from("192.0.2.1"));
+    assert_eq!(status(&head), 101, "the place is free again");
+    site.end();
+    world.end();
+}
+
+#[test]
+fn a_draining_node_takes_nobody_in_and_still_answers() {
+    let world = World::new(1, limits());
+    let site = Site::new(FrontConfig::default(), &world.edges);
+    site.drain.cancel();
+    let (_, head) = site.upgrade("/", "");
+    assert_eq!(status(&head), 503);
+    let (_, head) = site.ask("/", "");
+    assert_eq!(status(&head), 200);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn strangers_who_dawdle_are_let_go() {
+    let world = World::new(1, limits());
+    let config = FrontConfig {
+        header_within: Duration::from_millis(200),
+        answer_within: Duration::from_millis(200),
+        ..FrontConfig::default()
+    };
+    let site = Site::new(config, &world.edges);
+    let mut silent = site.dial();
+    let mut half = site.dial();
+    half.write_all(b"GET / HTTP/1.1\r\nHost:")
+        .expect("loopback");
+    for stream in [&mut silent, &mut half] {
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).expect("the socket ends");
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.is_empty() || said.contains("408"), "{said}");
+    }
+    let (_, head) = site.ask("/slow", "");
+    assert_eq!(status(&head), 503);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn headers_that_never_end_are_refused() {
+    let world = World::new(1, limits());
+    let site = Site::new(FrontConfig::default(), &world.edges);
+    let mut stream = site.dial();
+    let mut sent = 0;
+    let line = format!("X-Padding: {}\r\n", "x".repeat(1000));
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        .expect("loopback");
+    while stream.write_all(line.as_bytes()).is_ok() {
+        sent += line.len();
+        assert!(sent < 64 << 20, "the server reads on and on");
+    }
+    site.end();
+    world.end();
+}
+
+#[test]
+fn sockets_beyond_the_limit_are_refused_before_anything_is_read() {
+    let world = World::new(1, limits());
+    let config = FrontConfig {
+        plain: AdmissionLimits {
+            connections: 1,
+            connections_per_ip: 1,
+            loopback: Loopback::Exempt,
+        },
+        ..FrontConfig::default()
+    };
+    let site = Site::new(config, &world.edges);
+    let (_held, head) = site.ask("/", "");
+    assert_eq!(status(&head), 200, "one is served, and kept alive");
+    let mut refused = site.dial();
+    assert_eq!(status(&read_head(&mut refused)), 503);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn deflate_is_agreed_to_only_if_it_is_switched_on() {
+    let world = World::new(1, limits());
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+    for (deflate, agreed) in [(DeflateOffer::Accept, true), (DeflateOffer::Decline, false)] {
+        let config = FrontConfig {
+            deflate,
+            ..FrontConfig::default()
+        };
+        let site = Site::new(config, &world.edges);
+        let (_, head) = site.upgrade("/", offer);
+        assert_eq!(head.contains("permessage-deflate"), agreed, "{head}");
+        site.end();
+    }
+    world.end();
+}

@@ -1,0 +1,8 @@
+//! The edge on loopback: real sockets, and a scripted node behind them.
+
+mod bad_input;
+mod fanout;
+mod front;
+mod life;
+mod resume;
+mod support;
