@@ -8,6 +8,7 @@
 mod about;
 mod config;
 mod crowd;
+mod editing;
 mod emojis;
 mod guild;
 mod invite;
@@ -25,7 +26,12 @@ use std::collections::BTreeMap;
 use guildgate_model::{GuildId, Mono, Now, UserId};
 use guildgate_wire::ErrorCode;
 
-use crate::{ClientId, client::Refusal};
+use crate::{
+    ClientId,
+    client::Refusal,
+    form_session::{FormSessions, SessionsInput},
+};
+use editing::Editors;
 use guild::Guild;
 use links::{Links, Unseen};
 use timers::{Timer, Timers};
@@ -33,7 +39,7 @@ use turn::{Turn, Verdict};
 
 pub use config::Config;
 pub use links::Readiness;
-pub use ports::{Arrival, Audience, Input, MemberEvents, Output};
+pub use ports::{Arrival, Audience, Input, MemberEvents, Output, Query, Rights, SessionCommand};
 pub use report::GuildReport;
 pub use saved::ImportError;
 
@@ -46,6 +52,8 @@ pub struct Hub {
     links: Links,
     timers: Timers,
     member_events: MemberEvents,
+    sessions: FormSessions,
+    editors: Editors,
     /// Empty between two calls.
     verdicts: Vec<Verdict>,
 }
@@ -56,6 +64,7 @@ pub struct Hub {
 struct Place {
     user: Option<UserId>,
     on: Option<GuildId>,
+    /// Where its open command waits: one that connects, or one to an application session.
     wants: Option<GuildId>,
 }
 
@@ -70,6 +79,8 @@ impl Hub {
             links: Links::default(),
             timers: Timers::default(),
             member_events: MemberEvents::Sent,
+            sessions: FormSessions::new(),
+            editors: Editors::default(),
             verdicts: Vec::new(),
         }
     }
@@ -97,6 +108,16 @@ impl Hub {
                 guild.invites_said(|invite| invite.on_list(&codes), turn);
             }),
             Input::InviteSet { guild, code } => self.on_invite_set(now, guild, code, out),
+            Input::Command(command) => self.on_command(now, command, out),
+            Input::Sessions(input) => self.feed_sessions(now, input, out),
+            Input::Submitted { guild, id, user } => {
+                self.at_guild(guild, now, out, |guild, turn| {
+                    guild.submitted(id, user, turn);
+                })
+            }
+            Input::RightsWanted { query, guild, user } => {
+                self.on_rights_wanted(now, query, guild, user, out);
+            }
             Input::Deadline => {}
         }
         self.note_verdicts(now, out);
@@ -105,7 +126,8 @@ impl Hub {
     /// When [`Input::Deadline`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Mono> {
-        self.timers.next()
+        let deadlines = [self.timers.next(), self.sessions.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     fn run_due(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -123,6 +145,9 @@ impl Hub {
                 }),
             }
             self.note_verdicts(now, out);
+        }
+        if self.sessions.deadline().is_some_and(|due| due <= now.mono) {
+            self.feed_sessions(now, SessionsInput::Deadline, out);
         }
     }
 
@@ -170,6 +195,7 @@ impl Hub {
     }
 
     fn on_gone(&mut self, now: Now, client: ClientId, out: &mut Vec<Output>) {
+        self.feed_sessions(now, SessionsInput::Closed(client), out);
         self.stop_waiting(now, client, out);
         self.leave(now, client, out);
         self.forget_idle(client);
@@ -196,32 +222,41 @@ impl Hub {
         self.at_guild(guild, now, out, |guild, turn| guild.set_invite(code, turn));
     }
 
-    /// Notes where clients are now, after guilds let them in or did not.
+    /// Draws the consequences of what guilds have settled.
     fn note_verdicts(&mut self, now: Now, out: &mut Vec<Output>) {
-        let mut verdicts = std::mem::take(&mut self.verdicts);
-        for verdict in verdicts.drain(..) {
-            match verdict {
-                Verdict::Admitted(client) => {
-                    let wanted = self
-                        .places
-                        .get_mut(&client)
-                        .and_then(|place| place.wants.take());
-                    if wanted.is_some() {
-                        self.leave(now, client, out);
+        while !self.verdicts.is_empty() {
+            for verdict in std::mem::take(&mut self.verdicts) {
+                match verdict {
+                    Verdict::Admitted(client) => self.on_admitted(now, client, out),
+                    Verdict::Refused(client) => {
                         if let Some(place) = self.places.get_mut(&client) {
-                            place.on = wanted;
+                            place.wants = None;
                         }
+                        self.forget_idle(client);
                     }
-                }
-                Verdict::Refused(client) => {
-                    if let Some(place) = self.places.get_mut(&client) {
-                        place.wants = None;
+                    Verdict::Ready(command, rights) => self.on_ready(now, *command, rights, out),
+                    Verdict::Stands(guild, user, standing) => {
+                        let stands = SessionsInput::Standing {
+                            guild,
+                            user,
+                            standing,
+                        };
+                        self.feed_sessions(now, stands, out);
                     }
-                    self.forget_idle(client);
                 }
             }
         }
-        self.verdicts = verdicts;
+    }
+
+    fn on_admitted(&mut self, now: Now, client: ClientId, out: &mut Vec<Output>) {
+        let place = self.places.get_mut(&client);
+        let Some(wanted) = place.and_then(|place| place.wants.take()) else {
+            return;
+        };
+        self.leave(now, client, out);
+        if let Some(place) = self.places.get_mut(&client) {
+            place.on = Some(wanted);
+        }
     }
 
     fn leave(&mut self, now: Now, client: ClientId, out: &mut Vec<Output>) {
@@ -298,7 +333,7 @@ impl Hub {
     }
 }
 
-/// Why a client cannot be on a guild of which nothing is known.
+/// Why nothing can be done in a guild of which nothing is known.
 fn refusal(guild: GuildId, unseen: Unseen) -> Refusal {
     let (code, why) = match unseen {
         Unseen::LinkNotUp => (
@@ -318,7 +353,7 @@ fn refusal(guild: GuildId, unseen: Unseen) -> Refusal {
             "the bot is not in it. Invite the bot, or check the id.",
         ),
     };
-    Refusal::new(code, format!("Could not connect to guild {guild}: {why}"))
+    Refusal::new(code, format!("Nothing can be done in guild {guild}: {why}"))
 }
 
 #[cfg(test)]

@@ -12,8 +12,11 @@ use guildgate_model::{
 use guildgate_wire::UserView;
 use serde_json::value::RawValue;
 
-use super::lookups::Lookups;
-use crate::ClientId;
+use super::{
+    lookups::Lookups,
+    ports::{Query, Rights, SessionCommand},
+};
+use crate::{ClientId, form_session::Standing};
 
 /// Everything that a guild costs only while somebody is on it.
 #[derive(Debug, Default)]
@@ -26,8 +29,8 @@ pub(super) struct Crowd {
     /// Which watchers hold a role, so that a role's change costs what its holders cost. Roles
     /// that the guild does not know are in it too, for they may yet be made.
     holders: BTreeSet<(RoleId, UserId)>,
-    /// Clients whose CONNECT_GUILD waits for its user's member.
-    waiting: BTreeMap<UserId, Vec<ClientId>>,
+    /// Who waits until it is known what a user is to the guild.
+    waiting: BTreeMap<UserId, Vec<Waiter>>,
     pub(super) lookups: Lookups,
     pub(super) told: Told,
 }
@@ -54,6 +57,30 @@ pub(super) struct Watcher {
     pub(super) trust: Trust,
     /// The permissions that they were last told: none for somebody who is no member.
     pub(super) told: Permissions,
+    /// How many clients take part in an application session as this user, on the guild or not.
+    pub(super) editors: u32,
+}
+
+/// Who waits until it is known what a user is to the guild.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    /// A CONNECT_GUILD.
+    Connect(ClientId),
+    /// A command to an application session.
+    Command(Box<SessionCommand>),
+    /// Somebody asked.
+    Query(Query),
+}
+
+impl Waiter {
+    /// The client whose open command this is.
+    fn client(&self) -> Option<ClientId> {
+        match self {
+            Waiter::Connect(client) => Some(*client),
+            Waiter::Command(command) => Some(command.client),
+            Waiter::Query(_) => None,
+        }
+    }
 }
 
 /// What a user is to the guild.
@@ -127,6 +154,21 @@ impl Watcher {
                 id: member.user,
                 tag: member.tag.clone(),
                 permissions: self.told,
+            }),
+        }
+    }
+
+    /// How the user stands, if that is known.
+    pub(super) fn rights(&self) -> Option<Rights> {
+        match &self.membership {
+            Membership::Unknown => None,
+            Membership::Absent => Some(Rights {
+                tag: Box::default(),
+                standing: Standing::Outsider,
+            }),
+            Membership::Present(member) => Some(Rights {
+                tag: member.tag.clone(),
+                standing: Standing::Member(self.told),
             }),
         }
     }
@@ -212,6 +254,7 @@ impl Crowd {
             membership: Membership::Unknown,
             trust: Trust::Verified,
             told: Permissions::NONE,
+            editors: 0,
         });
     }
 
@@ -234,7 +277,7 @@ impl Crowd {
         let idle = self
             .watchers
             .get(&user)
-            .is_some_and(|watcher| watcher.clients.is_empty())
+            .is_some_and(|watcher| watcher.clients.is_empty() && watcher.editors == 0)
             && !self.waiting.contains_key(&user);
         if idle {
             self.put_membership(user, Membership::Absent);
@@ -244,24 +287,33 @@ impl Crowd {
         idle
     }
 
-    /// A client begins to wait for its user's member.
-    pub(super) fn wait(&mut self, client: ClientId, user: UserId) {
-        self.waiting.entry(user).or_default().push(client);
+    /// Somebody begins to wait until it is known what `user` is.
+    pub(super) fn wait(&mut self, waiter: Waiter, user: UserId) {
+        self.waiting.entry(user).or_default().push(waiter);
     }
 
     /// A client gives up waiting.
     pub(super) fn stop_waiting(&mut self, client: ClientId, user: UserId) {
-        if let Some(clients) = self.waiting.get_mut(&user) {
-            clients.retain(|&other| other != client);
-            if clients.is_empty() {
+        if let Some(waiters) = self.waiting.get_mut(&user) {
+            waiters.retain(|waiter| waiter.client() != Some(client));
+            if waiters.is_empty() {
                 self.waiting.remove(&user);
             }
         }
     }
 
-    /// Whoever waits for `user`'s member, taken out.
-    pub(super) fn take_waiting(&mut self, user: UserId) -> Vec<ClientId> {
+    /// Whoever waits until it is known what `user` is, taken out.
+    pub(super) fn take_waiting(&mut self, user: UserId) -> Vec<Waiter> {
         self.waiting.remove(&user).unwrap_or_default()
+    }
+
+    /// The connections of those who manage the guild.
+    pub(super) fn managers(&self) -> Vec<ClientId> {
+        let managers = self
+            .watchers
+            .values()
+            .filter(|user| user.told.manages_guild());
+        managers.flat_map(|user| &user.clients).copied().collect()
     }
 
     /// The users whose member somebody waits for.

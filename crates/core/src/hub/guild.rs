@@ -20,6 +20,7 @@ use super::{
     ports::{MemberEvents, Output},
     turn::Turn,
 };
+pub(super) use doors::Part;
 pub(super) use standing::Standing;
 
 /// A guild that Discord has shown.

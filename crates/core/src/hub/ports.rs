@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{GuildId, ShardId, UpstreamEvent, UserId};
+use guildgate_model::{ApplicationId, GuildId, ShardId, UpstreamEvent, UserId};
 use guildgate_wire::{EventFrame, UserView};
 use serde_json::value::RawValue;
 
-use crate::{ClientId, client::Refusal};
+use crate::{
+    ClientId,
+    client::Refusal,
+    form_session::{Ask, Command, SessionKey, SessionsInput, Standing, Target, Ticket},
+};
 
 /// What happens to the hub.
 #[derive(Debug)]
@@ -60,8 +64,60 @@ pub enum Input {
         /// Its code.
         code: Option<Box<str>>,
     },
+    /// A client's command to a live application session; the hub adds how its user stands in
+    /// the guild.
+    Command(SessionCommand),
+    /// Something else for the live application sessions. That a client is finished is told by
+    /// [`Input::Gone`], how users stand the hub knows itself, and deadlines are its own.
+    Sessions(SessionsInput),
+    /// Somebody has applied: the guild's managers who are on it are told.
+    Submitted {
+        /// Where.
+        guild: GuildId,
+        /// Their application.
+        id: ApplicationId,
+        /// Who.
+        user: UserId,
+    },
+    /// How does this user stand in the guild? Answered by [`Output::Rights`], once it is known.
+    RightsWanted {
+        /// By which the answer finds its question.
+        query: Query,
+        /// Where.
+        guild: GuildId,
+        /// Who.
+        user: UserId,
+    },
     /// A deadline has come; harmless if it has not.
     Deadline,
+}
+
+/// A client's command to a live application session.
+#[derive(Debug)]
+pub struct SessionCommand {
+    /// Through which client.
+    pub client: ClientId,
+    /// The authenticated user.
+    pub user: UserId,
+    /// In which guild, where the client said it.
+    pub guild: Option<GuildId>,
+    /// What is to be edited; looked at where a session is started.
+    pub target: Target,
+    /// What.
+    pub command: Command,
+}
+
+/// Names a question about somebody's rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Query(pub u64);
+
+/// How a user stands in a guild.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// The name shown; empty for somebody who is no member.
+    pub tag: Box<str>,
+    /// What they may do.
+    pub standing: Standing,
 }
 
 /// Whether Discord sends GUILD_MEMBER_ADD, _UPDATE and _REMOVE.
@@ -119,6 +175,30 @@ pub enum Output {
         guild: GuildId,
         /// Whom.
         users: Vec<UserId>,
+    },
+    /// The answer to a client's command to an application session: `data`, or the refusal.
+    Answer {
+        /// Whose.
+        client: ClientId,
+        /// What.
+        result: Result<Box<RawValue>, Refusal>,
+    },
+    /// An application session wants to know this; the answer comes as
+    /// [`SessionsInput::Reply`].
+    AskSession {
+        /// Which session asks.
+        key: SessionKey,
+        /// By which the reply finds its question.
+        ticket: Ticket,
+        /// What.
+        ask: Ask,
+    },
+    /// The answer to [`Input::RightsWanted`].
+    Rights {
+        /// To which question.
+        query: Query,
+        /// How the user stands, or what a client is told where that cannot be known.
+        result: Result<Rights, Refusal>,
     },
     /// An invite is set for the guild, and the guild is new or back: fetch its invites by REST;
     /// the answer comes as [`Input::Invites`].

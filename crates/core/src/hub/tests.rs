@@ -3,6 +3,7 @@
 mod counts;
 mod discord_suite;
 mod doors;
+mod editing;
 mod freshness;
 mod invites;
 mod model;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use guildgate_model::Now;
+use guildgate_model::{GuildId, Now, UserId};
 use guildgate_wire::EventFrame;
 
 use super::{
     config::Config,
-    ports::{MemberEvents, Output},
+    ports::{MemberEvents, Output, Rights, SessionCommand},
     timers::Timers,
 };
-use crate::ClientId;
+use crate::{ClientId, form_session::Standing};
 
 /// The moment, and the places where a guild's words go.
 pub(super) struct Turn<'a> {
@@ -22,14 +22,17 @@ pub(super) struct Turn<'a> {
     pub(super) out: &'a mut Vec<Output>,
 }
 
-/// What became of a client that wanted to be on a guild. The guild has told it; the hub has
-/// yet to note where it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a guild has settled, and the hub has yet to draw the consequence of.
+#[derive(Debug)]
 pub(super) enum Verdict {
-    /// It is on the guild now.
+    /// The client is on the guild now, and has been told.
     Admitted(ClientId),
-    /// It is not, and stays where it was.
+    /// The client's wish was refused, and it has been told; it stays where it was.
     Refused(ClientId),
+    /// What a session's command waited for is known.
+    Ready(Box<SessionCommand>, Rights),
+    /// A user who takes part in an application session stands otherwise.
+    Stands(GuildId, UserId, Standing),
 }
 
 impl Turn<'_> {

@@ -10,6 +10,7 @@ use super::{
     links::Unseen,
     ports::{Arrival, Output},
 };
+use crate::form_session::SessionsInput;
 
 impl Hub {
     pub(super) fn on_upstream(
@@ -143,6 +144,9 @@ impl Hub {
                 place.wants.take_if(is_gone);
                 place.on.is_some() || place.wants.is_some()
             });
+        }
+        for &guild in ended {
+            self.feed_sessions(now, SessionsInput::GuildGone(guild), out);
         }
     }
 

@@ -1,13 +1,13 @@
-//! Coming onto a guild, and leaving it.
+//! Coming onto a guild, and leaving it; and waiting until it is known what a user is to it.
 
 use guildgate_model::UserId;
 use guildgate_wire::ErrorCode;
 
 use super::{
     super::{
-        crowd::Membership,
+        crowd::Waiter,
         lookups::Urgency,
-        ports::{MemberEvents, Output},
+        ports::{MemberEvents, Output, Query, SessionCommand},
         timers::Timer,
         turn::{Turn, Verdict},
     },
@@ -24,24 +24,10 @@ impl Guild {
         user: Option<UserId>,
         turn: &mut Turn<'_>,
     ) {
-        let crowd = self.crowd.get_or_insert_default();
-        if let Some(user) = user {
-            crowd.expect(user);
-            if let Some(watcher) = crowd.watcher(user)
-                && matches!(watcher.membership, Membership::Unknown)
-            {
-                crowd.wait(client, user);
-                crowd
-                    .lookups
-                    .want(user, Urgency::Urgent, turn.now.mono, turn.config);
-                let patience_ends = turn.now.mono + turn.config.connect_within;
-                turn.timers
-                    .set_if_clear(Timer::Waiting(self.id, user), patience_ends);
-                self.step_lookups(turn);
-                return;
-            }
+        match user {
+            None => self.admit(client, None, Presence::New, turn),
+            Some(user) => self.when_known(user, Waiter::Connect(client), turn),
         }
-        self.admit(client, user, Presence::New, turn);
     }
 
     /// A client that is here asks to be here: it is answered, and nothing changes.
@@ -54,6 +40,23 @@ impl Guild {
         self.admit(client, user, Presence::Here, turn);
     }
 
+    /// A command to an application session: [`Verdict::Ready`] follows once it is known how
+    /// its user stands, and after that [`Guild::forget_idle`] is due.
+    pub(in crate::hub) fn command(&mut self, command: SessionCommand, turn: &mut Turn<'_>) {
+        let user = command.user;
+        self.when_known(user, Waiter::Command(Box::new(command)), turn);
+    }
+
+    /// Somebody asks how a user stands.
+    pub(in crate::hub) fn rights_wanted(
+        &mut self,
+        query: Query,
+        user: UserId,
+        turn: &mut Turn<'_>,
+    ) {
+        self.when_known(user, Waiter::Query(query), turn);
+    }
+
     /// A client that is here leaves.
     pub(in crate::hub) fn leave(
         &mut self,
@@ -63,11 +66,23 @@ impl Guild {
     ) {
         if let Some(crowd) = self.crowd.as_deref_mut() {
             crowd.leave(client, user);
-            self.after_leaving(user, turn);
+            self.forget_idle(user, turn);
         }
     }
 
-    /// A client that waits to be let in gives up.
+    /// A client takes part in an application session as `user`, or no longer does.
+    pub(in crate::hub) fn edits(&mut self, user: UserId, part: Part, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.as_deref_mut();
+        if let Some(watcher) = crowd.and_then(|crowd| crowd.watcher_mut(user)) {
+            match part {
+                Part::Taken => watcher.editors += 1,
+                Part::Given => watcher.editors = watcher.editors.saturating_sub(1),
+            }
+        }
+        self.forget_idle(Some(user), turn);
+    }
+
+    /// A client that waits gives up.
     pub(in crate::hub) fn stop_waiting(
         &mut self,
         client: ClientId,
@@ -76,36 +91,42 @@ impl Guild {
     ) {
         if let Some(crowd) = self.crowd.as_deref_mut() {
             crowd.stop_waiting(client, user);
-            self.after_leaving(Some(user), turn);
+            self.forget_idle(Some(user), turn);
         }
     }
 
     /// Discord has not answered in time.
     pub(in crate::hub) fn waiting_due(&mut self, user: UserId, turn: &mut Turn<'_>) {
-        self.refuse_waiting(user, turn, |guild| {
-            Refusal::new(
-                ErrorCode::Unavailable,
-                format!(
-                    "Could not connect to guild {}: Discord did not say in time whether you \
-                     are a member. Try again in a few seconds.",
-                    guild.id
-                ),
-            )
-        });
-        self.after_leaving(Some(user), turn);
+        let refusal = Refusal::new(
+            ErrorCode::Unavailable,
+            format!(
+                "Could not look up user {user} in guild {}: Discord did not answer in time. Try \
+                 again in a few seconds.",
+                self.id
+            ),
+        );
+        self.refuse_waiting(user, &refusal, turn);
+        self.forget_idle(Some(user), turn);
     }
 
-    /// Lets in whoever waits for `user`'s member.
-    pub(super) fn admit_waiting(&mut self, user: UserId, turn: &mut Turn<'_>) {
+    /// It is known what `user` is: whoever waits for that is served.
+    pub(super) fn serve_waiting(&mut self, user: UserId, turn: &mut Turn<'_>) {
         let Some(crowd) = self.crowd.as_deref_mut() else {
             return;
         };
-        let waiting = crowd.take_waiting(user);
-        if !waiting.is_empty() {
-            turn.timers.clear(Timer::Waiting(self.id, user));
+        let waiters = crowd.take_waiting(user);
+        if waiters.is_empty() {
+            return;
         }
-        for client in waiting {
-            self.admit(client, Some(user), Presence::New, turn);
+        turn.timers.clear(Timer::Waiting(self.id, user));
+        let is_command = |waiter: &Waiter| matches!(waiter, Waiter::Command(_));
+        let commands = waiters.iter().any(is_command);
+        for waiter in waiters {
+            self.serve(user, waiter, turn);
+        }
+        // A command may make the user an editor; until that is known they are kept.
+        if !commands {
+            self.forget_idle(Some(user), turn);
         }
     }
 
@@ -115,20 +136,75 @@ impl Guild {
             Some(crowd) => crowd.user_ids(),
             None => return,
         };
+        let refusal = Refusal::new(
+            ErrorCode::UnknownGuild,
+            format!(
+                "Nothing can be done in guild {}: the bot was removed from it. Invite the bot \
+                 again, then reconnect.",
+                self.id
+            ),
+        );
         for user in users {
-            self.refuse_waiting(user, turn, |guild| {
-                Refusal::new(
-                    ErrorCode::UnknownGuild,
-                    format!(
-                        "Could not connect to guild {}: the bot was removed from it. Invite \
-                         the bot again, then reconnect.",
-                        guild.id
-                    ),
-                )
-            });
+            self.refuse_waiting(user, &refusal, turn);
             turn.timers.clear(Timer::TimeOut(self.id, user));
         }
         self.drop_crowd(turn);
+    }
+
+    /// Forgets what nobody needs any more, of a user and of everybody.
+    pub(in crate::hub) fn forget_idle(&mut self, user: Option<UserId>, turn: &mut Turn<'_>) {
+        let Some(crowd) = self.crowd.as_deref_mut() else {
+            return;
+        };
+        if let Some(user) = user
+            && crowd.forget_idle(user)
+        {
+            turn.timers.clear(Timer::TimeOut(self.id, user));
+            turn.timers.clear(Timer::Waiting(self.id, user));
+        }
+        if crowd.is_empty() {
+            self.drop_crowd(turn);
+        } else if crowd.connections() == 0 {
+            crowd.told = Default::default();
+            turn.timers.clear(Timer::Count(self.id));
+            turn.timers.clear(Timer::Snapshot(self.id));
+        }
+    }
+
+    /// Serves `waiter` now if it is known what `user` is, and otherwise once Discord has said.
+    fn when_known(&mut self, user: UserId, waiter: Waiter, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.get_or_insert_default();
+        crowd.expect(user);
+        if crowd
+            .watcher(user)
+            .is_some_and(|watcher| watcher.rights().is_some())
+        {
+            return self.serve(user, waiter, turn);
+        }
+        crowd.wait(waiter, user);
+        crowd
+            .lookups
+            .want(user, Urgency::Urgent, turn.now.mono, turn.config);
+        let patience_ends = turn.now.mono + turn.config.connect_within;
+        turn.timers
+            .set_if_clear(Timer::Waiting(self.id, user), patience_ends);
+        self.step_lookups(turn);
+    }
+
+    fn serve(&mut self, user: UserId, waiter: Waiter, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.as_deref();
+        let watcher = crowd.and_then(|crowd| crowd.watcher(user));
+        let Some(rights) = watcher.and_then(|watcher| watcher.rights()) else {
+            return;
+        };
+        match waiter {
+            Waiter::Connect(client) => self.admit(client, Some(user), Presence::New, turn),
+            Waiter::Command(command) => turn.verdicts.push(Verdict::Ready(command, rights)),
+            Waiter::Query(query) => turn.out.push(Output::Rights {
+                query,
+                result: Ok(rights),
+            }),
+        }
     }
 
     fn admit(
@@ -163,43 +239,30 @@ impl Guild {
         });
     }
 
-    fn refuse_waiting(
-        &mut self,
-        user: UserId,
-        turn: &mut Turn<'_>,
-        refusal: impl Fn(&Guild) -> Refusal,
-    ) {
-        let waiting = match self.crowd.as_deref_mut() {
+    fn refuse_waiting(&mut self, user: UserId, refusal: &Refusal, turn: &mut Turn<'_>) {
+        let waiters = match self.crowd.as_deref_mut() {
             Some(crowd) => crowd.take_waiting(user),
             None => return,
         };
         turn.timers.clear(Timer::Waiting(self.id, user));
-        for client in waiting {
-            turn.verdicts.push(Verdict::Refused(client));
-            turn.out.push(Output::Refused {
-                client,
-                refusal: refusal(self),
-            });
-        }
-    }
-
-    /// Forgets what nobody needs any more.
-    fn after_leaving(&mut self, user: Option<UserId>, turn: &mut Turn<'_>) {
-        let Some(crowd) = self.crowd.as_deref_mut() else {
-            return;
-        };
-        if let Some(user) = user
-            && crowd.forget_idle(user)
-        {
-            turn.timers.clear(Timer::TimeOut(self.id, user));
-            turn.timers.clear(Timer::Waiting(self.id, user));
-        }
-        if crowd.is_empty() {
-            self.drop_crowd(turn);
-        } else if crowd.connections() == 0 {
-            crowd.told = Default::default();
-            turn.timers.clear(Timer::Count(self.id));
-            turn.timers.clear(Timer::Snapshot(self.id));
+        for waiter in waiters {
+            let refusal = refusal.clone();
+            match waiter {
+                Waiter::Connect(client) => {
+                    turn.verdicts.push(Verdict::Refused(client));
+                    turn.out.push(Output::Refused { client, refusal });
+                }
+                Waiter::Command(command) => {
+                    let client = command.client;
+                    turn.verdicts.push(Verdict::Refused(client));
+                    let result = Err(refusal);
+                    turn.out.push(Output::Answer { client, result });
+                }
+                Waiter::Query(query) => {
+                    let result = Err(refusal);
+                    turn.out.push(Output::Rights { query, result });
+                }
+            }
         }
     }
 
@@ -221,4 +284,11 @@ impl Guild {
 enum Presence {
     New,
     Here,
+}
+
+/// Whether a client takes part in an application session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) enum Part {
+    Taken,
+    Given,
 }

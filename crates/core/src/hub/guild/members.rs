@@ -5,11 +5,11 @@ use guildgate_model::{MemberData, Permissions, RoleId, UserId};
 use super::{
     super::{
         config::TIME_OUT_NAP_MAX,
-        crowd::{Membership, Rules, Trust},
+        crowd::{Membership, Rules, Trust, Watcher},
         lookups::{Reach, Urgency},
         ports::Output,
         timers::Timer,
-        turn::Turn,
+        turn::{Turn, Verdict},
     },
     Guild, Standing,
 };
@@ -162,7 +162,8 @@ impl Guild {
         if let Some(permissions) = change {
             self.tell_privilege(user, &tag, permissions, turn);
         }
-        self.admit_waiting(user, turn);
+        self.tell_sessions(user, turn);
+        self.serve_waiting(user, turn);
     }
 
     /// A role changed: those who hold it are reckoned anew.
@@ -191,6 +192,19 @@ impl Guild {
         if let Some(permissions) = self.recompute_quietly(user, turn) {
             let tag = self.tag_of(user, &Membership::Unknown);
             self.tell_privilege(user, &tag, permissions, turn);
+            self.tell_sessions(user, turn);
+        }
+    }
+
+    /// Whoever edits an application is held to what they may do now.
+    fn tell_sessions(&self, user: UserId, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.as_deref();
+        let editor = crowd
+            .and_then(|crowd| crowd.watcher(user))
+            .filter(|watcher| watcher.editors > 0);
+        if let Some(rights) = editor.and_then(Watcher::rights) {
+            let stands = Verdict::Stands(self.id, user, rights.standing);
+            turn.verdicts.push(stands);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{Permissions, UserId};
-use guildgate_wire::EventFrame;
+use guildgate_model::{ApplicationId, GuildId, Permissions, UserId};
+use guildgate_wire::{EventFrame, EventName, Lane};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
@@ -126,6 +127,27 @@ impl Guild {
         {
             let event = EventFrame::privilege(self.id, user, tag, permissions);
             turn.tell(&watcher.clients, &event);
+        }
+    }
+
+    /// APPLICATION_SUBMITTED to those who manage the guild.
+    pub(in crate::hub) fn submitted(&self, id: ApplicationId, user: UserId, turn: &mut Turn<'_>) {
+        #[derive(Serialize)]
+        struct Data {
+            gid: GuildId,
+            id: ApplicationId,
+            uid: UserId,
+        }
+        let managers = self.crowd.as_deref().map(|crowd| crowd.managers());
+        let managers = managers.unwrap_or_default();
+        if !managers.is_empty() {
+            let data = Data {
+                gid: self.id,
+                id,
+                uid: user,
+            };
+            let event = EventFrame::new(EventName::ApplicationSubmitted, Lane::Certain, &data);
+            turn.tell(&managers, &event);
         }
     }
 

@@ -104,8 +104,8 @@ impl Discord {
             Change::RepeatedAdd(user) => truth.added(user)?,
             Change::Leave(user) => truth.leave(user)?,
             Change::StrangerLeaves => {
-                let strangers = truth.members.keys().copied();
-                let last = strangers.filter(|user| user.0 >= 1_000).last()?;
+                let mut strangers = truth.members.keys().copied();
+                let last = strangers.rfind(|user| user.0 >= 1_000)?;
                 truth.leave(last)?
             }
             Change::ToggleRole(user, role) => {

@@ -9,8 +9,11 @@ use guildgate_model::{
 use guildgate_wire::EventFrame;
 use serde_json::Value;
 
-use super::super::{Arrival, Audience, Config, Hub, Input, Output};
-use crate::ClientId;
+use super::super::{Arrival, Audience, Config, Hub, Input, Output, Query, Rights};
+use crate::{
+    ClientId,
+    form_session::{Ask, SessionKey, Ticket},
+};
 
 pub(super) const SHARD: ShardId = ShardId { id: 0, count: 1 };
 pub(super) const GUILD: GuildId = GuildId(1);
@@ -59,6 +62,10 @@ impl Screen {
         let frame: Value = serde_json::from_slice(&text).expect("a frame is JSON");
         let name = frame["ev"].as_str().expect("a name").to_owned();
         let data = &frame["d"];
+        if name.starts_with("APPLICATION_") {
+            self.events.push((name, data.clone(), now));
+            return;
+        }
         assert_eq!(
             data["guild_id"],
             self.on
@@ -108,6 +115,12 @@ pub(super) struct Rig {
     pub(super) asked: Vec<(GuildId, Vec<UserId>)>,
     pub(super) fetches: Vec<GuildId>,
     pub(super) arrivals: Vec<(GuildId, Arrival)>,
+    /// Answers to commands of application sessions: `data`, or the code.
+    pub(super) answers: Vec<(ClientId, Result<Value, &'static str>)>,
+    /// What application sessions want to know.
+    pub(super) session_asks: Vec<(SessionKey, Ticket, Ask)>,
+    /// What was asked about somebody's rights.
+    pub(super) rights: Vec<(Query, Result<Rights, &'static str>)>,
     /// How many events were encoded and sent to a whole guild.
     pub(super) broadcasts: usize,
 }
@@ -124,6 +137,9 @@ impl Rig {
             asked: Vec::new(),
             fetches: Vec::new(),
             arrivals: Vec::new(),
+            answers: Vec::new(),
+            session_asks: Vec::new(),
+            rights: Vec::new(),
             broadcasts: 0,
         }
     }
@@ -277,6 +293,18 @@ impl Rig {
             Output::RequestMembers { guild, users } => {
                 assert!((1..=100).contains(&users.len()));
                 self.asked.push((guild, users));
+            }
+            Output::Answer { client, result } => {
+                let result = match result {
+                    Ok(data) => Ok(serde_json::from_str(data.get()).expect("data is JSON")),
+                    Err(refusal) => Err(refusal.code.name()),
+                };
+                self.answers.push((client, result));
+            }
+            Output::AskSession { key, ticket, ask } => self.session_asks.push((key, ticket, ask)),
+            Output::Rights { query, result } => {
+                let result = result.map_err(|refusal| refusal.code.name());
+                self.rights.push((query, result));
             }
             Output::FetchInvites(guild) => self.fetches.push(guild),
             Output::Arrived { guild, arrival } => self.arrivals.push((guild, arrival)),

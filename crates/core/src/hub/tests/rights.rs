@@ -87,7 +87,8 @@ fn every_cause_reaches_the_user_concerned_and_nobody_else() {
         role: RoleId(20),
     };
     check(rig, removed, VIEW, VIEW);
-    check(rig, role_event(20, MANAGE), VIEW | MANAGE, VIEW);
+    check(rig, role_event(20, MANAGE), VIEW, VIEW);
+    check(rig, changed(ANN, &[20]), VIEW | MANAGE, VIEW);
     let mut owned = guildgate_model::GuildData::new(GUILD);
     owned.owner = Some(BOB);
     let owned = UpstreamEvent::GuildChanged(Box::new(owned));
