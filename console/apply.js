@@ -26,9 +26,9 @@ export function showApply(room, gateway, access, permissions) {
       begin.removeAttribute("disabled");
     });
     try {
-      const { form, form_apv } = await session.start();
+      const { form } = await session.start();
       state.textContent = "what you type is kept as a draft";
-      draw(sheet, form, session, state, () => submit(gateway, access.gid, session, form_apv, state));
+      draw(sheet, form.document, session, state, () => submit(gateway, access.gid, session, form.apv, state));
     } catch (error) {
       state.textContent = /** @type {Error} */ (error).message;
       begin.removeAttribute("disabled");
