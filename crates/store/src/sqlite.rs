@@ -76,7 +76,7 @@ impl SqliteStore {
 
 async fn open_file(
     path: PathBuf,
-    folder: Option<TemporaryFolder>,
+    _folder: Option<TemporaryFolder>,
 ) -> Result<SqliteStore, StoreError> {
     let opened = tokio::task::spawn_blocking(move || {
         let refused = |source: crate::Cause| StoreError::Open {
@@ -153,3 +153,6 @@ impl Drop for TemporaryFolder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,17 +60,32 @@ contract! {
     async fn changes_come_in_order_and_in_pages(database) {
         let store = database.open().await;
         assert_eq!(store.head().await.expect("read"), Cursor(0));
-        assert!(store.changes_after(Cursor(0), 10).await.expect("read").is_empty());
+        assert!(
+            store
+                .changes_after(Cursor(0), 10)
+                .await
+                .expect("read")
+                .is_empty()
+        );
         for number in 0..5 {
             add(&*store, number, 10).await;
         }
         let head = store.head().await.expect("read");
         let all = store.changes_after(Cursor(0), 100).await.expect("read");
         assert_eq!(all.iter().map(number).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
-        assert_eq!(all.last().map(|change| (change.cursor, change.at)), Some((head, later(10))));
+        assert_eq!(
+            all.last().map(|change| (change.cursor, change.at)),
+            Some((head, later(10)))
+        );
         let some = store.changes_after(all[1].cursor, 2).await.expect("read");
         assert_eq!(some, all[2..4]);
-        assert!(store.changes_after(head, 10).await.expect("read").is_empty());
+        assert!(
+            store
+                .changes_after(head, 10)
+                .await
+                .expect("read")
+                .is_empty()
+        );
     }
 
     async fn no_reader_ever_skips_a_change_that_is_committed_late(database) {
@@ -111,7 +126,13 @@ contract! {
         assert_eq!(store.purge_changes(later(1000)).await.expect("purged"), 3);
         let head = store.head().await.expect("read");
         assert_eq!(head, all[3].cursor, "places are not given again");
-        assert!(store.changes_after(head, 10).await.expect("read").is_empty());
+        assert!(
+            store
+                .changes_after(head, 10)
+                .await
+                .expect("read")
+                .is_empty()
+        );
         add(&*store, 4, 50).await;
         let next = store.changes_after(head, 10).await.expect("read");
         assert_eq!(next.iter().map(number).collect::<Vec<_>>(), [4]);
@@ -120,14 +141,25 @@ contract! {
     async fn only_what_was_committed_is_told_and_wakes(database) {
         let store = database.open().await;
         let mut signal = store.feed_signal();
-        let new = NewToken { kind: TokenKind::User, owner: None, uses: Uses::OfKind, expires_at: None };
+        let new = NewToken {
+            kind: TokenKind::User,
+            owner: None,
+            uses: Uses::OfKind,
+            expires_at: None,
+        };
         let (token, _) = store.issue_token(new, NOW).await.expect("issued");
-        assert!(!signal.has_changed().expect("alive"), "issuing is no change for anybody");
+        assert!(
+            !signal.has_changed().expect("alive"),
+            "issuing is no change for anybody"
+        );
         let waiting = tokio::spawn(async move { signal.changed().await });
         store.revoke_token(token.id, NOW).await.expect("revoked");
         waiting.await.expect("no panic").expect("woken");
         let document = guildgate_store::DocumentKey::Form(GUILD);
-        store.open_document(document, json!({}), NOW).await.expect("begun");
+        store
+            .open_document(document, json!({}), NOW)
+            .await
+            .expect("begun");
         let kinds: Vec<_> = store
             .changes_after(Cursor(0), 10)
             .await
@@ -138,7 +170,10 @@ contract! {
         assert!(
             matches!(
                 kinds.as_slice(),
-                [ChangeKind::TokenRevoked { .. }, ChangeKind::DocumentChanged { .. }]
+                [
+                    ChangeKind::TokenRevoked { .. },
+                    ChangeKind::DocumentChanged { .. }
+                ]
             ),
             "{kinds:?}"
         );

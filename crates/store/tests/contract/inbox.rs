@@ -32,11 +32,28 @@ contract! {
     async fn a_notification_comes_back_as_it_was_put_in(database) {
         let store = database.open().await;
         for decision in [Decision::Accepted, Decision::Denied, Decision::OnHold] {
-            for (application, note) in [(None, None), (Some(ApplicationId(u64::MAX)), Some("".into()))] {
-                let new = NewNotification { decision, application, note, ..to(USER) };
-                let added = store.add_notification(new.clone(), later(2)).await.expect("added");
-                assert_eq!((added.decision, added.guild, added.at), (decision, GUILD, later(2)));
-                assert_eq!((added.application, added.note.clone()), (new.application, new.note));
+            for (application, note) in [
+                (None, None),
+                (Some(ApplicationId(u64::MAX)), Some("".into())),
+            ] {
+                let new = NewNotification {
+                    decision,
+                    application,
+                    note,
+                    ..to(USER)
+                };
+                let added = store
+                    .add_notification(new.clone(), later(2))
+                    .await
+                    .expect("added");
+                assert_eq!(
+                    (added.decision, added.guild, added.at),
+                    (decision, GUILD, later(2))
+                );
+                assert_eq!(
+                    (added.application, added.note.clone()),
+                    (new.application, new.note)
+                );
                 let pending = store.pending_notifications(USER).await.expect("read");
                 assert_eq!(pending.last(), Some(&added));
             }
@@ -46,7 +63,10 @@ contract! {
 
     async fn a_note_with_a_null_in_it_is_kept(database) {
         let store = database.open().await;
-        let new = NewNotification { note: Some("a\0b".into()), ..to(USER) };
+        let new = NewNotification {
+            note: Some("a\0b".into()),
+            ..to(USER)
+        };
         let added = store.add_notification(new, NOW).await.expect("added");
         assert_eq!(added.note.as_deref(), Some("a\u{fffd}b"));
     }
@@ -56,21 +76,60 @@ contract! {
         let first = add(&*nodes[0], USER).await;
         let second = add(&*nodes[0], USER).await;
         assert_eq!(pending(&*nodes[1], USER).await, [first, second]);
-        assert_eq!(nodes[1].mark_delivered(USER, &[first]).await.expect("marked"), 1);
-        assert_eq!(pending(&*nodes[0], USER).await, [second], "what was not delivered waits");
+        assert_eq!(
+            nodes[1]
+                .mark_delivered(USER, &[first])
+                .await
+                .expect("marked"),
+            1
+        );
+        assert_eq!(
+            pending(&*nodes[0], USER).await,
+            [second],
+            "what was not delivered waits"
+        );
     }
 
     async fn for_who_acknowledges_only_that_is_the_end(database) {
         let nodes = [database.open().await, database.open().await];
         let first = add(&*nodes[0], USER).await;
-        assert_eq!(nodes[0].acknowledge(USER, &[first]).await.expect("acknowledged"), 1);
+        assert_eq!(
+            nodes[0]
+                .acknowledge(USER, &[first])
+                .await
+                .expect("acknowledged"),
+            1
+        );
         let second = add(&*nodes[0], USER).await;
         let third = add(&*nodes[0], USER).await;
-        assert_eq!(nodes[1].mark_delivered(USER, &[second, third]).await.expect("marked"), 0);
-        assert_eq!(pending(&*nodes[0], USER).await, [second, third], "shown until acknowledged");
-        assert_eq!(nodes[1].acknowledge(USER, &[second]).await.expect("acknowledged"), 1);
+        assert_eq!(
+            nodes[1]
+                .mark_delivered(USER, &[second, third])
+                .await
+                .expect("marked"),
+            0
+        );
+        assert_eq!(
+            pending(&*nodes[0], USER).await,
+            [second, third],
+            "shown until acknowledged"
+        );
+        assert_eq!(
+            nodes[1]
+                .acknowledge(USER, &[second])
+                .await
+                .expect("acknowledged"),
+            1
+        );
         assert_eq!(pending(&*nodes[0], USER).await, [third]);
-        assert_eq!(nodes[1].acknowledge(USER, &[second]).await.expect("acknowledged"), 0, "once");
+        assert_eq!(
+            nodes[1]
+                .acknowledge(USER, &[second])
+                .await
+                .expect("acknowledged"),
+            0,
+            "once"
+        );
     }
 
     async fn an_acknowledgement_that_comes_after_delivery_still_counts(database) {
@@ -78,7 +137,13 @@ contract! {
         let first = add(&*store, USER).await;
         store.mark_delivered(USER, &[first]).await.expect("marked");
         // Its first op 7 comes when the notification is gone already.
-        assert_eq!(store.acknowledge(USER, &[first]).await.expect("acknowledged"), 0);
+        assert_eq!(
+            store
+                .acknowledge(USER, &[first])
+                .await
+                .expect("acknowledged"),
+            0
+        );
         let second = add(&*store, USER).await;
         store.mark_delivered(USER, &[second]).await.expect("marked");
         assert_eq!(pending(&*store, USER).await, [second]);
@@ -87,10 +152,25 @@ contract! {
     async fn nobody_touches_the_notifications_of_another(database) {
         let store = database.open().await;
         let mine = add(&*store, USER).await;
-        assert_eq!(store.acknowledge(OTHER, &[mine]).await.expect("answered"), 0);
-        assert_eq!(store.mark_delivered(OTHER, &[mine]).await.expect("answered"), 0);
+        assert_eq!(
+            store.acknowledge(OTHER, &[mine]).await.expect("answered"),
+            0
+        );
+        assert_eq!(
+            store
+                .mark_delivered(OTHER, &[mine])
+                .await
+                .expect("answered"),
+            0
+        );
         assert_eq!(store.acknowledge(USER, &[]).await.expect("answered"), 0);
-        assert_eq!(store.mark_delivered(USER, &[NotificationId(12345)]).await.expect("answered"), 0);
+        assert_eq!(
+            store
+                .mark_delivered(USER, &[NotificationId(12345)])
+                .await
+                .expect("answered"),
+            0
+        );
         assert_eq!(pending(&*store, USER).await, [mine]);
     }
 
@@ -113,10 +193,16 @@ contract! {
     async fn a_notification_is_told_whole_in_the_feed(database) {
         let store = database.open().await;
         let added = store.add_notification(to(USER), NOW).await.expect("added");
-        store.acknowledge(USER, &[added.id]).await.expect("acknowledged");
+        store
+            .acknowledge(USER, &[added.id])
+            .await
+            .expect("acknowledged");
         let changes = store.changes_after(Cursor(0), 10).await.expect("read");
         assert_eq!(changes.len(), 1);
-        let expected = ChangeKind::NotificationAdded { user: USER, notification: added };
+        let expected = ChangeKind::NotificationAdded {
+            user: USER,
+            notification: added,
+        };
         assert_eq!(changes[0].kind, expected);
     }
 }

@@ -43,12 +43,20 @@ contract! {
     }
 
     async fn what_is_stored_is_there_after_a_restart(database) {
-        let new = NewToken { kind: TokenKind::User, owner: Some(1), uses: Uses::OfKind, expires_at: None };
+        let new = NewToken {
+            kind: TokenKind::User,
+            owner: Some(1),
+            uses: Uses::OfKind,
+            expires_at: None,
+        };
         let before = database.open().await;
         let (record, _) = before.issue_token(new, NOW).await.expect("issued");
         drop(before);
         let after = database.open().await;
-        let listed = after.list_tokens(TokenFilter::default(), Page::first(9)).await.expect("listed");
+        let listed = after
+            .list_tokens(TokenFilter::default(), Page::first(9))
+            .await
+            .expect("listed");
         assert_eq!(listed.items, [record]);
     }
 
@@ -62,7 +70,10 @@ contract! {
         .await;
         match open(database.location()).await.map(drop) {
             Err(error @ StoreError::Newer { database: 99, .. }) => {
-                assert!(error.to_string().contains("run the newer release"), "{error}");
+                assert!(
+                    error.to_string().contains("run the newer release"),
+                    "{error}"
+                );
             }
             other => panic!("must be refused: {other:?}"),
         }
@@ -70,9 +81,16 @@ contract! {
 
     async fn tables_that_somebody_else_changed_are_refused(database) {
         drop(database.open().await);
-        tamper(&database, "UPDATE refinery_schema_history SET checksum = '1' WHERE version = 1").await;
+        tamper(
+            &database,
+            "UPDATE refinery_schema_history SET checksum = '1' WHERE version = 1",
+        )
+        .await;
         let refused = open(database.location()).await.map(drop);
-        assert!(matches!(refused, Err(StoreError::Migrate(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::Migrate(_))),
+            "{refused:?}"
+        );
     }
 
     async fn a_row_that_makes_no_sense_is_an_error_and_no_panic(database) {
@@ -80,18 +98,37 @@ contract! {
         tamper(
             &database,
             "INSERT INTO tokens (hash, kind, created_at) VALUES ('', 'nonsense', 1)"
-                .replace("''", if database.location().starts_with("postgres") { "''" } else { "x''" })
+                .replace(
+                    "''",
+                    if database.location().starts_with("postgres") {
+                        "''"
+                    } else {
+                        "x''"
+                    },
+                )
                 .as_str(),
         )
         .await;
-        let listed = store.list_tokens(TokenFilter::default(), Page::first(9)).await;
-        assert!(matches!(listed, Err(StoreError::Corrupt { .. })), "{listed:?}");
+        let listed = store
+            .list_tokens(TokenFilter::default(), Page::first(9))
+            .await;
+        assert!(
+            matches!(listed, Err(StoreError::Corrupt { .. })),
+            "{listed:?}"
+        );
     }
 
     async fn a_store_tells_its_version(database) {
         let version = database.open().await.version().await.expect("answered");
-        let engine = if database.location().starts_with("postgres") { "PostgreSQL 1" } else { "SQLite 3." };
-        assert!(version.starts_with(engine) && version.ends_with(", schema 1"), "{version}");
+        let engine = if database.location().starts_with("postgres") {
+            "PostgreSQL 1"
+        } else {
+            "SQLite 3."
+        };
+        assert!(
+            version.starts_with(engine) && version.ends_with(", schema 1"),
+            "{version}"
+        );
     }
 }
 

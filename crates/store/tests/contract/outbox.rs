@@ -45,25 +45,51 @@ contract! {
     async fn a_task_is_taken_by_its_topic_done_and_gone(database) {
         let store = database.open().await;
         store.enqueue(role(1), NOW).await.expect("queued");
-        store.enqueue(hook("e1", "site"), NOW).await.expect("queued");
+        store
+            .enqueue(hook("e1", "site"), NOW)
+            .await
+            .expect("queued");
         let taken = take(&*store, Topic::GrantRole, 0).await;
         assert_eq!(tasks(&taken), [role(1)]);
         assert_eq!((taken[0].attempts, taken[0].created_at), (1, NOW));
-        assert!(store.settle(taken[0].attempt(), Settlement::Done).await.expect("settled"));
-        assert!(!store.settle(taken[0].attempt(), Settlement::Done).await.expect("answered"), "once");
+        assert!(
+            store
+                .settle(taken[0].attempt(), Settlement::Done)
+                .await
+                .expect("settled")
+        );
+        assert!(
+            !store
+                .settle(taken[0].attempt(), Settlement::Done)
+                .await
+                .expect("answered"),
+            "once"
+        );
         assert!(take(&*store, Topic::GrantRole, 1_000_000).await.is_empty());
-        assert_eq!(tasks(&take(&*store, Topic::Webhook, 0).await), [hook("e1", "site")]);
-        assert_eq!(store.purge_outbox(later(1)).await.expect("purged"), 1, "only what is done");
+        assert_eq!(
+            tasks(&take(&*store, Topic::Webhook, 0).await),
+            [hook("e1", "site")]
+        );
+        assert_eq!(
+            store.purge_outbox(later(1)).await.expect("purged"),
+            1,
+            "only what is done"
+        );
     }
 
     async fn an_event_is_queued_once_an_endpoint(database) {
         let nodes = [database.open().await, database.open().await];
         let ids = race(&nodes, 10, |node, _| async move {
-            node.enqueue(hook("same", "site"), NOW).await.expect("queued")
+            node.enqueue(hook("same", "site"), NOW)
+                .await
+                .expect("queued")
         })
         .await;
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 1);
-        nodes[0].enqueue(hook("same", "elsewhere"), NOW).await.expect("queued");
+        nodes[0]
+            .enqueue(hook("same", "elsewhere"), NOW)
+            .await
+            .expect("queued");
         // A role has no event, and may be asked for twice.
         nodes[0].enqueue(role(1), NOW).await.expect("queued");
         nodes[0].enqueue(role(1), NOW).await.expect("queued");
@@ -74,14 +100,23 @@ contract! {
     async fn of_many_workers_each_task_is_taken_by_one(database) {
         let nodes = [database.open().await, database.open().await];
         for number in 0..30 {
-            nodes[0].enqueue(role(number), later(number as i64)).await.expect("queued");
+            nodes[0]
+                .enqueue(role(number), later(number as i64))
+                .await
+                .expect("queued");
         }
         let taken = race(&nodes, 10, |node, _| async move {
-            node.take_due(Topic::GrantRole, 4, LEASE, later(50)).await.expect("taken")
+            node.take_due(Topic::GrantRole, 4, LEASE, later(50))
+                .await
+                .expect("taken")
         })
         .await;
         let ids: Vec<u64> = taken.iter().flatten().map(|item| item.id).collect();
-        assert_eq!(ids.len(), ids.iter().collect::<BTreeSet<_>>().len(), "none twice");
+        assert_eq!(
+            ids.len(),
+            ids.iter().collect::<BTreeSet<_>>().len(),
+            "none twice"
+        );
         assert_eq!(ids.len(), 30);
         assert!(taken.iter().all(|some| some.len() <= 4));
     }
@@ -90,39 +125,95 @@ contract! {
         let store = database.open().await;
         store.enqueue(role(1), NOW).await.expect("queued");
         let first = take(&*store, Topic::GrantRole, 0).await.remove(0);
-        assert!(take(&*store, Topic::GrantRole, 99).await.is_empty(), "it is leased");
+        assert!(
+            take(&*store, Topic::GrantRole, 99).await.is_empty(),
+            "it is leased"
+        );
         let second = take(&*store, Topic::GrantRole, 100).await.remove(0);
         assert_eq!((second.id, second.attempts), (first.id, 2));
-        let late = Settlement::Failed { error: "too late".into() };
+        let late = Settlement::Failed {
+            error: "too late".into(),
+        };
         assert!(!store.settle(first.attempt(), late).await.expect("answered"));
-        assert!(store.settle(second.attempt(), Settlement::Done).await.expect("settled"));
-        let nothing = Attempt { item: 12345, number: 1 };
-        assert!(!store.settle(nothing, Settlement::Done).await.expect("answered"));
+        assert!(
+            store
+                .settle(second.attempt(), Settlement::Done)
+                .await
+                .expect("settled")
+        );
+        let nothing = Attempt {
+            item: 12345,
+            number: 1,
+        };
+        assert!(
+            !store
+                .settle(nothing, Settlement::Done)
+                .await
+                .expect("answered")
+        );
     }
 
     async fn what_failed_waits_or_is_shown_and_can_be_retried(database) {
         let store = database.open().await;
         store.enqueue(role(1), NOW).await.expect("queued");
         let taken = take(&*store, Topic::GrantRole, 0).await.remove(0);
-        let wait = Settlement::RetryAt { at: later(5_000), error: "429".into() };
+        let wait = Settlement::RetryAt {
+            at: later(5_000),
+            error: "429".into(),
+        };
         assert!(store.settle(taken.attempt(), wait).await.expect("settled"));
         assert!(take(&*store, Topic::GrantRole, 4_999).await.is_empty());
         let taken = take(&*store, Topic::GrantRole, 5_000).await.remove(0);
         assert_eq!((taken.attempts, taken.error.as_deref()), (2, Some("429")));
-        let failed = Settlement::Failed { error: "the bot's role is too low".into() };
-        assert!(store.settle(taken.attempt(), failed).await.expect("settled"));
+        let failed = Settlement::Failed {
+            error: "the bot's role is too low".into(),
+        };
+        assert!(
+            store
+                .settle(taken.attempt(), failed)
+                .await
+                .expect("settled")
+        );
         assert!(take(&*store, Topic::GrantRole, 1_000_000).await.is_empty());
 
-        let of = async |state| store.list_outbox(GUILD, Topic::GrantRole, state, Page::first(9)).await.expect("listed").items;
+        let of = async |state| {
+            store
+                .list_outbox(GUILD, Topic::GrantRole, state, Page::first(9))
+                .await
+                .expect("listed")
+                .items
+        };
         let shown = of(Some(OutboxState::Failed)).await;
         assert_eq!(tasks(&shown), [role(1)]);
         assert_eq!(shown[0].error.as_deref(), Some("the bot's role is too low"));
         assert!(of(Some(OutboxState::Done)).await.is_empty());
-        assert!(!store.retry(GuildId(1), shown[0].id, NOW).await.expect("answered"), "not theirs");
-        assert!(store.retry(GUILD, shown[0].id, later(9)).await.expect("answered"));
-        assert!(!store.retry(GUILD, shown[0].id, later(9)).await.expect("answered"), "it is no more failed");
+        assert!(
+            !store
+                .retry(GuildId(1), shown[0].id, NOW)
+                .await
+                .expect("answered"),
+            "not theirs"
+        );
+        assert!(
+            store
+                .retry(GUILD, shown[0].id, later(9))
+                .await
+                .expect("answered")
+        );
+        assert!(
+            !store
+                .retry(GUILD, shown[0].id, later(9))
+                .await
+                .expect("answered"),
+            "it is no more failed"
+        );
         let taken = take(&*store, Topic::GrantRole, 9).await.remove(0);
-        assert!(store.settle(taken.attempt(), Settlement::Done).await.expect("settled"));
+        assert!(
+            store
+                .settle(taken.attempt(), Settlement::Done)
+                .await
+                .expect("settled")
+        );
         assert_eq!(of(None).await[0].state, OutboxState::Done);
     }
 
@@ -133,17 +224,47 @@ contract! {
             guild,
             at: later(number),
             actor: (number % 2 == 0).then_some(OTHER),
-            action: AuditAction::ALL[usize::try_from(number).expect("small") % AuditAction::ALL.len()],
+            action: AuditAction::ALL
+                [usize::try_from(number).expect("small") % AuditAction::ALL.len()],
             detail: json!({ "number": number }),
         };
         for number in 0..8 {
-            store.append_audit(entry(GUILD, number)).await.expect("added");
+            store
+                .append_audit(entry(GUILD, number))
+                .await
+                .expect("added");
         }
-        store.append_audit(entry(GuildId(3), 9)).await.expect("added");
-        let first = store.list_audit(GUILD, Page::first(5)).await.expect("listed");
-        let rest = store.list_audit(GUILD, Page { before: first.next, limit: 5 }).await.expect("listed");
+        store
+            .append_audit(entry(GuildId(3), 9))
+            .await
+            .expect("added");
+        let first = store
+            .list_audit(GUILD, Page::first(5))
+            .await
+            .expect("listed");
+        let rest = store
+            .list_audit(
+                GUILD,
+                Page {
+                    before: first.next,
+                    limit: 5,
+                },
+            )
+            .await
+            .expect("listed");
         assert_eq!(rest.next, None);
-        let all: Vec<AuditEntry> = first.items.into_iter().chain(rest.items).map(|one| AuditEntry { id: 0, ..one }).collect();
-        assert_eq!(all, (0..8).rev().map(|number| entry(GUILD, number)).collect::<Vec<_>>());
+        let all: Vec<AuditEntry> = first
+            .items
+            .into_iter()
+            .chain(rest.items)
+            .map(|one| AuditEntry { id: 0, ..one })
+            .collect();
+        assert_eq!(
+            all,
+            (0..8)
+                .rev()
+                .map(|number| entry(GUILD, number))
+                .collect::<Vec<_>>()
+        );
     }
 }

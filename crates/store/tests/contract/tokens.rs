@@ -1,5 +1,7 @@
 //! Credentials.
 
+mod keeping;
+
 use std::collections::BTreeSet;
 
 use guildgate_model::{Secret, TokenId, TokenKind, UnixMs};
@@ -50,33 +52,69 @@ contract! {
         let store = database.open().await;
         let mut seen = BTreeSet::new();
         for _ in 0..64 {
-            let (_, secret) = store.issue_token(of(TokenKind::User), NOW).await.expect("issued");
+            let (_, secret) = store
+                .issue_token(of(TokenKind::User), NOW)
+                .await
+                .expect("issued");
             assert!(seen.insert(secret.expose().to_owned()));
         }
     }
 
     async fn every_refusal_is_told_apart(database) {
         let store = database.open().await;
-        let new = NewToken { expires_at: Some(later(1000)), uses: Uses::Limited(1), ..of(TokenKind::User) };
+        let new = NewToken {
+            expires_at: Some(later(1000)),
+            uses: Uses::Limited(1),
+            ..of(TokenKind::User)
+        };
         let (record, secret) = store.issue_token(new, NOW).await.expect("issued");
         let refusal = async |secret: &Secret, kind, owner, now| {
-            let inspected = store.inspect_token(secret, kind, owner, now).await.expect("answered");
-            let tried = store.authenticate(secret, kind, owner, now).await.expect("answered");
-            assert_eq!(inspected.as_ref().err(), tried.as_ref().err(), "looking and using agree");
+            let inspected = store
+                .inspect_token(secret, kind, owner, now)
+                .await
+                .expect("answered");
+            let tried = store
+                .authenticate(secret, kind, owner, now)
+                .await
+                .expect("answered");
+            assert_eq!(
+                inspected.as_ref().err(),
+                tried.as_ref().err(),
+                "looking and using agree"
+            );
             tried.expect_err("refused")
         };
         let unknown = Secret::new("ggu_nothing");
         let me = Owner::Id(OWNER);
         let user = TokenKind::User;
-        assert_eq!(refusal(&unknown, user, me, NOW).await, TokenRefusal::Unknown);
-        assert_eq!(refusal(&secret, TokenKind::Global, me, NOW).await, TokenRefusal::WrongKind);
-        assert_eq!(refusal(&secret, user, Owner::Id(4), NOW).await, TokenRefusal::Foreign);
+        assert_eq!(
+            refusal(&unknown, user, me, NOW).await,
+            TokenRefusal::Unknown
+        );
+        assert_eq!(
+            refusal(&secret, TokenKind::Global, me, NOW).await,
+            TokenRefusal::WrongKind
+        );
+        assert_eq!(
+            refusal(&secret, user, Owner::Id(4), NOW).await,
+            TokenRefusal::Foreign
+        );
         // Good to the last millisecond, and not one longer.
-        assert_eq!(refusal(&secret, user, me, later(1000)).await, TokenRefusal::Expired);
-        store.authenticate(&secret, user, me, later(999)).await.expect("answered").expect("good");
+        assert_eq!(
+            refusal(&secret, user, me, later(1000)).await,
+            TokenRefusal::Expired
+        );
+        store
+            .authenticate(&secret, user, me, later(999))
+            .await
+            .expect("answered")
+            .expect("good");
         assert_eq!(refusal(&secret, user, me, NOW).await, TokenRefusal::UsedUp);
         store.revoke_token(record.id, NOW).await.expect("revoked");
-        assert_eq!(refusal(&secret, user, me, later(2000)).await, TokenRefusal::Revoked);
+        assert_eq!(
+            refusal(&secret, user, me, later(2000)).await,
+            TokenRefusal::Revoked
+        );
     }
 
     async fn a_guild_token_is_good_for_seven_uses_unless_issued_otherwise(database) {
@@ -87,7 +125,10 @@ contract! {
             (Uses::Limited(0), Some(0)),
             (Uses::Unlimited, None),
         ] {
-            let new = NewToken { uses, ..of(TokenKind::GatewayGuild) };
+            let new = NewToken {
+                uses,
+                ..of(TokenKind::GatewayGuild)
+            };
             let (record, secret) = store.issue_token(new, NOW).await.expect("issued");
             assert_eq!(record.uses_left, good_for);
             for left in (0..good_for.unwrap_or(9)).rev() {
@@ -108,20 +149,41 @@ contract! {
 
     async fn looking_takes_no_use_and_a_refused_try_takes_none(database) {
         let store = database.open().await;
-        let (record, secret) = store.issue_token(of(TokenKind::GatewayGuild), NOW).await.expect("issued");
+        let (record, secret) = store
+            .issue_token(of(TokenKind::GatewayGuild), NOW)
+            .await
+            .expect("issued");
         let kind = TokenKind::GatewayGuild;
-        store.inspect_token(&secret, kind, Owner::Any, NOW).await.expect("answered").expect("good");
+        store
+            .inspect_token(&secret, kind, Owner::Any, NOW)
+            .await
+            .expect("answered")
+            .expect("good");
         for (kind, owner) in [(TokenKind::User, Owner::Any), (kind, Owner::Id(1))] {
-            store.authenticate(&secret, kind, owner, NOW).await.expect("answered").expect_err("refused");
+            store
+                .authenticate(&secret, kind, owner, NOW)
+                .await
+                .expect("answered")
+                .expect_err("refused");
         }
-        let read = store.read_token(record.id).await.expect("answered").expect("there");
-        assert_eq!((read.uses_left, read.last_used_at), (Some(GUILD_TOKEN_USES), None));
+        let read = store
+            .read_token(record.id)
+            .await
+            .expect("answered")
+            .expect("there");
+        assert_eq!(
+            (read.uses_left, read.last_used_at),
+            (Some(GUILD_TOKEN_USES), None)
+        );
     }
 
     async fn two_nodes_never_both_take_the_last_use(database) {
         let nodes = [database.open().await, database.open().await];
         for uses in [1, 5] {
-            let new = NewToken { uses: Uses::Limited(uses), ..of(TokenKind::GatewayGuild) };
+            let new = NewToken {
+                uses: Uses::Limited(uses),
+                ..of(TokenKind::GatewayGuild)
+            };
             let (record, secret) = nodes[0].issue_token(new, NOW).await.expect("issued");
             let results = race(&nodes, 40, |node, _| {
                 let secret = secret.clone();
@@ -138,124 +200,70 @@ contract! {
                 .map(|record| record.uses_left.expect("counted"))
                 .collect();
             left.sort_unstable();
-            assert_eq!(left, (0..uses).collect::<Vec<_>>(), "each use is taken once");
-            let refused = results.iter().filter(|one| **one == Err(TokenRefusal::UsedUp)).count();
+            assert_eq!(
+                left,
+                (0..uses).collect::<Vec<_>>(),
+                "each use is taken once"
+            );
+            let refused = results
+                .iter()
+                .filter(|one| **one == Err(TokenRefusal::UsedUp))
+                .count();
             assert_eq!(refused, 40 - uses as usize);
-            let read = nodes[1].read_token(record.id).await.expect("answered").expect("there");
+            let read = nodes[1]
+                .read_token(record.id)
+                .await
+                .expect("answered")
+                .expect("there");
             assert_eq!(read.uses_left, Some(0));
         }
     }
 
     async fn a_revoked_token_is_refused_by_every_node_and_told_in_the_feed_once(database) {
         let nodes = [database.open().await, database.open().await];
-        let (record, secret) = nodes[0].issue_token(of(TokenKind::User), NOW).await.expect("issued");
-        let accepted = nodes[1].authenticate(&secret, TokenKind::User, Owner::Any, NOW).await;
+        let (record, secret) = nodes[0]
+            .issue_token(of(TokenKind::User), NOW)
+            .await
+            .expect("issued");
+        let accepted = nodes[1]
+            .authenticate(&secret, TokenKind::User, Owner::Any, NOW)
+            .await;
         accepted.expect("answered").expect("good before");
         let signal = nodes[0].feed_signal();
-        let revoked = nodes[0].revoke_token(record.id, later(3)).await.expect("answered");
+        let revoked = nodes[0]
+            .revoke_token(record.id, later(3))
+            .await
+            .expect("answered");
         assert_eq!(revoked.expect("there").revoked_at, Some(later(3)));
-        assert!(signal.has_changed().expect("the store lives"), "its own readers are woken");
+        assert!(
+            signal.has_changed().expect("the store lives"),
+            "its own readers are woken"
+        );
         // Again changes nothing, from anywhere.
-        let again = nodes[1].revoke_token(record.id, later(9)).await.expect("answered");
+        let again = nodes[1]
+            .revoke_token(record.id, later(9))
+            .await
+            .expect("answered");
         assert_eq!(again.expect("there").revoked_at, Some(later(3)));
-        let tried = nodes[1].authenticate(&secret, TokenKind::User, Owner::Any, NOW).await;
+        let tried = nodes[1]
+            .authenticate(&secret, TokenKind::User, Owner::Any, NOW)
+            .await;
         assert_eq!(tried.expect("answered"), Err(TokenRefusal::Revoked));
 
         let changes = nodes[1].changes_after(Cursor(0), 10).await.expect("read");
         let kinds: Vec<_> = changes.into_iter().map(|change| change.kind).collect();
-        let expected = ChangeKind::TokenRevoked { id: record.id, kind: TokenKind::User, owner: Some(OWNER) };
+        let expected = ChangeKind::TokenRevoked {
+            id: record.id,
+            kind: TokenKind::User,
+            owner: Some(OWNER),
+        };
         assert_eq!(kinds, [expected]);
-        assert_eq!(nodes[0].revoke_token(TokenId(999_999), NOW).await.expect("answered"), None);
-    }
-
-    async fn global_tokens_rotate(database) {
-        let store = database.open().await;
-        let mut secrets = Vec::new();
-        let issue = async |expires_at: Option<UnixMs>| {
-            let new = NewToken { expires_at, ..of(TokenKind::Global) };
-            store.issue_token(new, NOW).await.expect("issued").1
-        };
-        let good = async |secrets: &[Secret]| {
-            let mut good = Vec::new();
-            for secret in secrets {
-                let tried = store.inspect_token(secret, TokenKind::Global, Owner::Any, NOW).await;
-                good.push(tried.expect("answered").is_ok());
-            }
-            good
-        };
-        secrets.push(issue(None).await);
-        secrets.push(issue(None).await);
-        assert_eq!(good(&secrets).await, [true, true], "the one before stays");
-        secrets.push(issue(Some(later(10))).await);
-        assert_eq!(good(&secrets).await, [false, true, true], "older ones without an end go");
-        secrets.push(issue(None).await);
-        secrets.push(issue(None).await);
         assert_eq!(
-            good(&secrets).await,
-            [false, false, true, true, true],
-            "one with an end stays until then"
+            nodes[0]
+                .revoke_token(TokenId(999_999), NOW)
+                .await
+                .expect("answered"),
+            None
         );
-    }
-
-    async fn tokens_are_listed_by_owner_in_pages(database) {
-        let store = database.open().await;
-        let mut ids = Vec::new();
-        for number in 0..7 {
-            let kind = if number % 2 == 0 { TokenKind::User } else { TokenKind::GatewayUser };
-            ids.push(store.issue_token(of(kind), later(number)).await.expect("issued").0.id);
-        }
-        let other = NewToken { owner: Some(3), ..of(TokenKind::User) };
-        store.issue_token(other, NOW).await.expect("issued");
-        ids.reverse();
-
-        let filter = TokenFilter { owner: Some(OWNER), kind: None };
-        let mut seen = Vec::new();
-        let mut page = Page::first(3);
-        let mut sizes = Vec::new();
-        loop {
-            let listed = store.list_tokens(filter, page).await.expect("listed");
-            sizes.push(listed.items.len());
-            seen.extend(listed.items.iter().map(|record| record.id));
-            let Some(next) = listed.next else { break };
-            page.before = Some(next);
-        }
-        assert_eq!((seen, sizes), (ids, vec![3, 3, 1]));
-        let filter = TokenFilter { owner: Some(OWNER), kind: Some(TokenKind::GatewayUser) };
-        let listed = store.list_tokens(filter, Page::first(50)).await.expect("listed");
-        assert_eq!((listed.items.len(), listed.next), (3, None));
-        let all = store.list_tokens(TokenFilter::default(), Page::first(8)).await.expect("listed");
-        assert_eq!((all.items.len(), all.next), (8, None));
-    }
-
-    async fn long_gone_tokens_are_purged_and_their_ids_not_given_again(database) {
-        let store = database.open().await;
-        let ending = NewToken { expires_at: Some(later(10)), ..of(TokenKind::User) };
-        let lasting = store.issue_token(of(TokenKind::User), NOW).await.expect("issued").0;
-        let revoked = store.issue_token(of(TokenKind::User), NOW).await.expect("issued").0;
-        let (ended, secret) = store.issue_token(ending, NOW).await.expect("issued");
-        store.revoke_token(revoked.id, later(10)).await.expect("revoked");
-        assert_eq!(store.purge_tokens(later(10)).await.expect("purged"), 0);
-        assert_eq!(store.purge_tokens(later(11)).await.expect("purged"), 2);
-        assert!(store.read_token(lasting.id).await.expect("answered").is_some());
-        let tried = store.authenticate(&secret, TokenKind::User, Owner::Any, NOW).await;
-        assert_eq!(tried.expect("answered"), Err(TokenRefusal::Unknown));
-        let next = store.issue_token(of(TokenKind::User), NOW).await.expect("issued").0;
-        assert!(next.id > ended.id, "{:?} after {:?}", next.id, ended.id);
-    }
-
-    async fn last_uses_are_written_at_the_latest_by_a_flush(database) {
-        let nodes = [database.open().await, database.open().await];
-        let (record, secret) = nodes[0].issue_token(of(TokenKind::User), NOW).await.expect("issued");
-        let used = nodes[0].authenticate(&secret, TokenKind::User, Owner::Any, later(7)).await;
-        used.expect("answered").expect("good");
-        nodes[0].flush().await.expect("flushed");
-        let read = nodes[1].read_token(record.id).await.expect("answered").expect("there");
-        assert_eq!(read.last_used_at, Some(later(7)));
-        // A clock behind another's does not set it back.
-        let used = nodes[1].authenticate(&secret, TokenKind::User, Owner::Any, later(2)).await;
-        used.expect("answered").expect("good");
-        nodes[1].flush().await.expect("flushed");
-        let read = nodes[0].read_token(record.id).await.expect("answered").expect("there");
-        assert_eq!(read.last_used_at, Some(later(7)));
     }
 }
