@@ -76,7 +76,7 @@ impl SqliteStore {
 
 async fn open_file(
     path: PathBuf,
-    _folder: Option<TemporaryFolder>,
+    folder: Option<TemporaryFolder>,
 ) -> Result<SqliteStore, StoreError> {
     let opened = tokio::task::spawn_blocking(move || {
         let refused = |source: crate::Cause| StoreError::Open {
