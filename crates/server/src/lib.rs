@@ -10,6 +10,7 @@ pub mod edge;
 pub mod front;
 pub mod log;
 pub mod metrics;
+pub mod node;
 pub mod problem;
 pub mod services;
 pub mod upstream;

@@ -29,7 +29,8 @@ pub enum LogError {
 /// # Errors
 /// [`LogError::Level`] if the level is not understood.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
-    let filter = EnvFilter::try_new(&config.level).map_err(|source| LogError::Level {
+    // The database's migrations tell every step; what an operator sets comes after and wins.
+    let filter = EnvFilter::try_new(format!("refinery_core=warn,{}", config.level)).map_err(|source| LogError::Level {
         level: config.level.clone(),
         source,
     })?;

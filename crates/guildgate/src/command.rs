@@ -1,0 +1,7 @@
+//! What each command does.
+
+pub mod check;
+pub mod demo;
+pub mod serve;
+pub mod simulate;
+pub mod token;

@@ -1,0 +1,81 @@
+//! `guildgate serve`.
+
+use anyhow::anyhow;
+use guildgate_server::{
+    log,
+    node::{Node, NodeError, NodeParts},
+};
+
+use crate::{
+    cli::Serve,
+    exit::{Code, Failure},
+    page::ASSETS,
+    signals::Signals,
+    sources::{flag, load, open},
+};
+
+pub async fn run(arguments: Serve) -> Result<(), Failure> {
+    let flags = [
+        flag("--listen", "listen", arguments.listen),
+        flag("--data", "data", arguments.data),
+    ];
+    let config = load(
+        arguments.config.config,
+        flags.into_iter().flatten().collect(),
+    )?;
+    log::init(&config.log).map_err(|error| Failure::new(Code::Configuration, error))?;
+    if config.discord.token.is_none() {
+        return Err(Failure::new(
+            Code::Configuration,
+            anyhow!(
+                "`discord.token` is not set: take the bot's token from the \"Bot\" page of your \
+                 application at https://discord.com/developers, and set it as DISCORD_TOKEN; to \
+                 look around without a bot, run `guildgate demo`"
+            ),
+        ));
+    }
+    let signals = Signals::take()?;
+    let store = open(&config).await?;
+    let node = Node::start(NodeParts {
+        config,
+        store,
+        assets: ASSETS,
+        demo: None,
+    })
+    .await
+    .map_err(node_failure)?;
+    until_stopped(node, signals).await
+}
+
+/// Runs a node until it fails for good, or a signal stops it: the first lets clients go one by
+/// one, the second stops at once.
+pub async fn until_stopped(node: Node, mut signals: Signals) -> Result<(), Failure> {
+    tokio::select! {
+        () = signals.next() => {}
+        failed = node.failed() => {
+            // Clients are let go as on any other day; only then is it told.
+            node.drain().await;
+            return Err(node_failure(failed));
+        }
+    }
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::select! {
+        () = node.drain() => Ok(()),
+        () = signals.next() => Err(Failure::new(
+            Code::Interrupted,
+            anyhow!("stopped at once by a second signal; what was answered is kept"),
+        )),
+    }
+}
+
+/// What the shell is told of a node's failure.
+pub fn node_failure(error: NodeError) -> Failure {
+    let code = match error {
+        NodeError::Discord(error) => return Failure::discord(error),
+        NodeError::Listen { .. } => Code::Listen,
+        NodeError::Tls(_) => Code::Configuration,
+        NodeError::Store(_) => Code::Database,
+        NodeError::Threads(_) => Code::Other,
+    };
+    Failure::new(code, error)
+}

@@ -1,0 +1,73 @@
+//! `guildgate simulate`.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, anyhow};
+use guildgate_model::Secret;
+use guildgate_server::{config::Config, log};
+use guildgate_simulator::{Motion, Simulator, SimulatorConfig, World};
+
+use crate::{
+    cli::Simulate,
+    exit::{Code, Failure},
+    signals::Signals,
+};
+
+/// How often something happens in a world that moves by itself.
+pub const LIVELY: Motion = Motion::Lively {
+    every: Duration::from_secs(2),
+};
+
+pub async fn run(arguments: Simulate) -> Result<(), Failure> {
+    log::init(&Config::default().log).map_err(Failure::other)?;
+    let mut signals = Signals::take()?;
+    let world = match &arguments.world {
+        Some(path) => read(path)?,
+        None => World::demo(),
+    };
+    let config = SimulatorConfig {
+        token: Secret::new(arguments.token.clone()),
+        motion: if arguments.lively {
+            LIVELY
+        } else {
+            Motion::Still
+        },
+        ..SimulatorConfig::new(arguments.listen, world)
+    };
+    let simulator = start(config).await?;
+    println!("A simulated Discord is at {}", simulator.api_url());
+    println!(
+        "Set a bot's API address to that, and its token to {}",
+        arguments.token
+    );
+    println!("Ctrl-C stops it.");
+    signals.next().await;
+    simulator.stop().await;
+    Ok(())
+}
+
+/// Starts a simulator.
+pub async fn start(config: SimulatorConfig) -> Result<Simulator, Failure> {
+    Simulator::start(config)
+        .await
+        .map_err(|error| Failure::new(Code::Listen, error))
+}
+
+fn read(path: &Path) -> Result<World, Failure> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the world in {}", path.display()))
+        .map_err(Failure::other)?;
+    let world = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => World::from_toml(&text),
+        Some("json") => World::from_json(&text),
+        _ => {
+            return Err(Failure::other(anyhow!(
+                "{}: expected a file that ends in .toml or .json",
+                path.display()
+            )));
+        }
+    };
+    world
+        .with_context(|| format!("{} is no world", path.display()))
+        .map_err(Failure::other)
+}

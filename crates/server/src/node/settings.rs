@@ -1,0 +1,87 @@
+//! The configuration in each part's own words.
+
+use std::num::{NonZeroU8, NonZeroU32};
+
+use guildgate_core::hub;
+use guildgate_discord::{
+    AfterTimeout, Compression, OnReconnect as DiscordOnReconnect, UserOpcodes,
+};
+use guildgate_model::Secret;
+
+use crate::{
+    config::{Config, OnReconnect, PerAddress, TransportCompression},
+    edge::EdgeConfig,
+    front::{AdmissionLimits, FrontConfig, Loopback, Origins},
+    upstream::{ShardCount, UpstreamConfig},
+};
+
+pub(super) fn edge(config: &Config) -> EdgeConfig {
+    let cores = || {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        u8::try_from(cores).unwrap_or(u8::MAX)
+    };
+    let shards = config.edge_shards.unwrap_or_else(cores);
+    EdgeConfig {
+        shards: NonZeroU8::new(shards).unwrap_or(NonZeroU8::MIN),
+        limits: config.client.clone(),
+        ..EdgeConfig::default()
+    }
+}
+
+pub(super) fn hub(config: &Config) -> hub::Config {
+    hub::Config {
+        count_interval: config.count_interval,
+        invites: config
+            .invites
+            .iter()
+            .map(|(&guild, code)| (guild, code.as_str().into()))
+            .collect(),
+        ..hub::Config::default()
+    }
+}
+
+pub(super) fn front(config: &Config) -> FrontConfig {
+    let (connections_per_ip, loopback) = match config.connections_per_ip {
+        PerAddress::ExceptLoopback(count) => (count, Loopback::Exempt),
+        PerAddress::Everyone(count) => (count, Loopback::Limited),
+    };
+    FrontConfig {
+        origins: Origins::from_list(config.origins.clone()),
+        trusted_proxies: config.trusted_proxies.clone(),
+        upgraded: AdmissionLimits {
+            connections: config.connections_max,
+            connections_per_ip,
+            loopback,
+        },
+        ..FrontConfig::default()
+    }
+}
+
+pub(super) fn upstream(config: &Config) -> UpstreamConfig {
+    let discord = &config.discord;
+    let token = discord.token.clone().unwrap_or_else(|| Secret::new(""));
+    let mut upstream = UpstreamConfig::new(discord.api_url.clone(), token);
+    upstream.intents = discord.intents;
+    upstream.shards = match discord.shards.and_then(NonZeroU32::new) {
+        None => ShardCount::Auto,
+        Some(count) => ShardCount::Fixed(count),
+    };
+    upstream.compression = match discord.compression {
+        TransportCompression::Zstd => Compression::ZstdStream,
+        TransportCompression::Zlib => Compression::ZlibStream,
+        TransportCompression::Off => Compression::None,
+    };
+    upstream.on_reconnect = match discord.on_reconnect {
+        OnReconnect::Resume => DiscordOnReconnect::Resume,
+        OnReconnect::Identify => DiscordOnReconnect::Identify,
+    };
+    upstream.after_timeout = match discord.on_timeout {
+        OnReconnect::Resume => AfterTimeout::Resume,
+        OnReconnect::Identify => AfterTimeout::Identify,
+    };
+    upstream.user_opcodes = match discord.allow_user_opcodes {
+        true => UserOpcodes::Allow,
+        false => UserOpcodes::Refuse,
+    };
+    upstream
+}
