@@ -6,10 +6,12 @@
 //! messages.
 
 mod decode;
+mod deflate;
 mod encode;
 mod header;
 mod mask;
 
 pub use decode::{Chunk, Decoder, Deflate, Message, Violation};
+pub use deflate::{Deflater, InflateError, Inflater, finish_shared, finished_len};
 pub use encode::{close, frame_header, ping, pong, text};
 pub use header::Kind;

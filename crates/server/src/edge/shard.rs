@@ -33,6 +33,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     EdgeConfig, EdgeStats, Edges, FromEdge,
+    codec::Inflater,
     inbox::{Inbox, Mail},
     slab::Slab,
     wheel::Wheel,
@@ -84,6 +85,8 @@ pub(super) struct Shard {
     received: Vec<Mono>,
     input: Vec<u8>,
     encoder: Encoder,
+    /// Made when the first client deflates.
+    inflater: Option<Box<Inflater>>,
     outputs: Vec<Output>,
     due: Vec<u32>,
 }
@@ -147,6 +150,7 @@ impl Shard {
             draining: None,
             received: Vec::new(),
             input: vec![0; INPUT_BYTES],
+            inflater: None,
             outputs: Vec::new(),
             due: Vec::new(),
         }

@@ -4,5 +4,6 @@ mod bad_input;
 mod fanout;
 mod front;
 mod life;
+mod peers;
 mod resume;
 mod support;

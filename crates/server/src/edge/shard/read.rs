@@ -162,7 +162,7 @@ impl Shard {
     fn on_client(&mut self, slot: u32, message: Message<'_>) {
         match message {
             Message::Text(text) => self.step(slot, Input::Text(text)),
-            Message::Deflated(_) => self.step(slot, Input::Undecodable),
+            Message::Deflated(payload) => self.on_deflated(slot, payload),
             Message::Pong => self.step(slot, Input::Pong),
             Message::Fragment => self.step(slot, Input::Fragment),
             Message::Ping(payload) => {
@@ -174,6 +174,24 @@ impl Shard {
                 self.step(slot, Input::ClosedByClient(code));
             }
         }
+    }
+
+    fn on_deflated(&mut self, slot: u32, payload: &[u8]) {
+        let limits = &self.parts.config.limits;
+        let Some(bytes_max) = self
+            .places
+            .at(slot)
+            .map(|place| place.client.frame_bytes_max(limits))
+        else {
+            return;
+        };
+        let mut inflater = self.inflater.take().unwrap_or_default();
+        let text = inflater.inflate(payload, bytes_max);
+        match text.map(simdutf8::basic::from_utf8) {
+            Ok(Ok(text)) => self.step(slot, Input::Text(text)),
+            Ok(Err(_)) | Err(_) => self.step(slot, Input::Undecodable),
+        }
+        self.inflater = Some(inflater);
     }
 
     /// Answers a ping, unless the client does not even take what was said before.
