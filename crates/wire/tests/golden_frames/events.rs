@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use guildgate_model::{
-    ApplicationId, Decision, GuildId, Notification, NotificationId, Permissions, UnixMs, UserId,
+    ApplicationId, Decision, GuildId, Notification, NotificationId, Permissions, Revision, UnixMs,
+    UserId,
 };
-use guildgate_wire::{EventFrame, EventName, Lane, Sequence, notification_json};
-use serde_json::{Value, json};
+use guildgate_wire::{
+    EventFrame, EventName, Lane, ParticipantView, ReauthReason, Sequence, notification_json,
+};
+use serde_json::json;
 
 use super::server::{guild_json, user};
 
@@ -73,36 +76,28 @@ fn application_events() -> Vec<(&'static str, Arc<EventFrame>, Option<Sequence>)
         Lane::Certain,
         &notification_json(&notification),
     );
-    let gid = GUILD;
-    let with_gid = |name, data: Value| EventFrame::new(name, Lane::Certain, &data);
-    let participant = json!({ "gid": gid, "uid": "1234", "tag": "name#disc" });
+    let who = ParticipantView {
+        uid: UserId(1234),
+        tag: "name#disc",
+    };
     let patch = json!([{ "op": "replace", "path": "/sections/0/title", "value": "Hello" }]);
     let events = vec![
-        (
-            "session heartbeat",
-            with_gid(EventName::ApplicationSessionHbP, json!({ "gid": gid })),
-        ),
+        ("session heartbeat", EventFrame::session_heartbeat(GUILD)),
         (
             "session wants fresh tokens",
-            with_gid(
-                EventName::ApplicationSessionReauth,
-                json!({ "gid": gid, "reason": "permissions", "deadline_ms": 20_000 }),
-            ),
+            EventFrame::session_reauth(GUILD, ReauthReason::PermissionsChanged, 20_000),
         ),
         (
             "somebody's patch",
-            with_gid(
-                EventName::ApplicationSessionPatch,
-                json!({ "gid": gid, "uid": "1234", "apv": 8, "patch": patch }),
-            ),
+            EventFrame::session_patch(GUILD, Some(UserId(1234)), Revision(8), &patch),
         ),
         (
             "somebody joins the session",
-            with_gid(EventName::ApplicationSessionJoin, participant.clone()),
+            EventFrame::session_join(GUILD, &who),
         ),
         (
             "somebody leaves the session",
-            with_gid(EventName::ApplicationSessionLeave, participant),
+            EventFrame::session_leave(GUILD, &who),
         ),
         (
             "session is over",
@@ -111,10 +106,7 @@ fn application_events() -> Vec<(&'static str, Arc<EventFrame>, Option<Sequence>)
         ("application reviewed", reviewed),
         (
             "application submitted",
-            with_gid(
-                EventName::ApplicationSubmitted,
-                json!({ "gid": gid, "id": "9", "uid": "1234" }),
-            ),
+            EventFrame::application_submitted(GUILD, ApplicationId(9), UserId(1234)),
         ),
     ];
     events

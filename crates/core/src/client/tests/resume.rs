@@ -139,6 +139,19 @@ fn a_resumed_client_has_a_heartbeat_again() {
 }
 
 #[test]
+fn a_resumed_client_begins_with_its_whole_frame_budget() {
+    let mut rig = Rig::full();
+    for _ in 0..45 {
+        rig.feed(Input::Fragment);
+    }
+    rig.feed(Input::SocketLost);
+    rig.resume(0, vec![]);
+    for _ in 0..50 {
+        assert_eq!(rig.feed(Input::Fragment), []);
+    }
+}
+
+#[test]
 fn an_answer_to_a_command_of_a_lost_socket_takes_effect_and_is_told_to_nobody() {
     for resumed in [false, true] {
         let mut rig = Rig::full();
