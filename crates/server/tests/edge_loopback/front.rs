@@ -10,15 +10,15 @@ use axum::{Router, routing::get};
 use guildgate_core::client::Answer;
 use guildgate_server::{
     edge::Edges,
-    front::{AdmissionLimits, DeflateOffer, Front, FrontConfig, Loopback, Origins, serve},
+    front::{AdmissionLimits, DeflateOffer, Front, FrontConfig, Loopback, Origins, Tls, serve},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Client, World, limits};
 
 /// An accept loop in front of shards.
-struct Site {
-    address: SocketAddr,
+pub struct Site {
+    pub address: SocketAddr,
     drain: CancellationToken,
     stop: CancellationToken,
     runtime: tokio::runtime::Runtime,
@@ -27,6 +27,10 @@ struct Site {
 
 impl Site {
     fn new(config: FrontConfig, edges: &Edges) -> Site {
+        Site::with(config, edges, None)
+    }
+
+    pub fn with(config: FrontConfig, edges: &Edges, tls: Option<Tls>) -> Site {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -43,7 +47,7 @@ impl Site {
         let loop_ = runtime.spawn(serve(
             Front::new(config, edges.clone()),
             listener,
-            None,
+            tls,
             router,
             drain.clone(),
             stop.clone(),
@@ -78,7 +82,7 @@ impl Site {
         self.ask(path, &format!("{UPGRADE}{headers}"))
     }
 
-    fn end(self) {
+    pub fn end(self) {
         self.stop.cancel();
         self.runtime
             .block_on(async { tokio::time::timeout(Duration::from_secs(20), self.loop_).await })
@@ -87,11 +91,11 @@ impl Site {
     }
 }
 
-const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+pub const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// Reads to the end of the headers, and not a byte further.
-fn read_head(stream: &mut TcpStream) -> String {
+pub fn read_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -104,7 +108,7 @@ fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).expect("headers are ASCII")
 }
 
-fn status(head: &str) -> u16 {
+pub fn status(head: &str) -> u16 {
     head.split(' ')
         .nth(1)
         .and_then(|code| code.parse().ok())

@@ -16,7 +16,10 @@ use guildgate_core::{
 use guildgate_model::{GuildId, TokenId, UserId};
 use guildgate_server::{
     clock::Clock,
-    edge::{EdgeConfig, EdgeThreads, Edges, FromEdge, Handover, Peer, ToEdge},
+    edge::{
+        EdgeConfig, EdgeThreads, Edges, FromEdge, Handover, Peer, ToEdge,
+        codec::{Deflate, Deflater, Inflater},
+    },
 };
 use guildgate_wire::{EventFrame, Limits, SessionId};
 use serde_json::Value;
@@ -51,6 +54,7 @@ impl World {
             shards: NonZeroU8::new(shards).expect("at least one"),
             limits,
             close_within: Duration::from_millis(500),
+            deflate_bytes_min: 200,
             ..EdgeConfig::default()
         };
         let (edges, threads) =
@@ -76,9 +80,22 @@ impl World {
         self.accept(TcpStream::connect(self.address()).expect("loopback"))
     }
 
+    /// A client that has agreed to permessage-deflate.
+    pub fn connect_deflating(&self) -> Client {
+        let stream = TcpStream::connect(self.address()).expect("loopback");
+        self.accept_with(stream, Deflate::On)
+    }
+
     pub fn accept(&self, stream: TcpStream) -> Client {
+        self.accept_with(stream, Deflate::Off)
+    }
+
+    fn accept_with(&self, stream: TcpStream, deflate: Deflate) -> Client {
         let (accepted, _) = self.listener.accept().expect("loopback");
-        let peer = Peer::at(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let peer = Peer {
+            deflate,
+            ..Peer::at(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        };
         let handover = Handover::plain(accepted, peer, Vec::new()).expect("a sound socket");
         self.edges.handover(handover);
         Client::new(stream)
@@ -210,10 +227,17 @@ pub fn certain(number: u64, bytes: usize) -> Arc<EventFrame> {
     )
 }
 
+/// What a client's bytes go through.
+pub trait Wire: Read + Write {}
+
+impl<T: Read + Write> Wire for T {}
+
 /// A WebSocket client without a library.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     unread: Vec<u8>,
+    /// How many messages came deflated.
+    pub deflated: usize,
 }
 
 /// What a server can say.
@@ -233,10 +257,21 @@ impl Client {
     pub fn new(stream: TcpStream) -> Client {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_nodelay(true).expect("a socket");
+        Client::over(Box::new(stream))
+    }
+
+    pub fn over(stream: Box<dyn Wire>) -> Client {
         Client {
             stream,
             unread: Vec::new(),
+            deflated: 0,
         }
+    }
+
+    pub fn send_deflated(&mut self, text: &str) {
+        let mut payload = Vec::new();
+        Deflater::default().whole(text.as_bytes(), &mut payload);
+        self.send_frame(0xc1, &payload);
     }
 
     pub fn send(&mut self, text: &str) {
@@ -260,6 +295,7 @@ impl Client {
     pub fn hear(&mut self) -> Said {
         loop {
             if let Some((said, len)) = parse(&self.unread) {
+                self.deflated += usize::from(self.unread[0] & 0x40 != 0);
                 self.unread.drain(..len);
                 return said;
             }
@@ -267,7 +303,12 @@ impl Client {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Said::End,
                 Ok(len) => self.unread.extend_from_slice(&buffer[..len]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::UnexpectedEof
+                    ) =>
+                {
                     return Said::End;
                 }
                 Err(error) => panic!("the server says nothing: {error}"),
@@ -345,7 +386,7 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 /// One server frame at the start of `bytes`, and how long it is.
 fn parse(bytes: &[u8]) -> Option<(Said, usize)> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
-    assert_eq!(first & 0x70, 0, "no extension was agreed");
+    assert_eq!(first & 0x30, 0, "no such extension was agreed");
     assert_eq!(first & 0x80, 0x80, "a server frame is whole");
     assert_eq!(second & 0x80, 0, "a server frame is not masked");
     let (len, header) = match second {
@@ -362,7 +403,15 @@ fn parse(bytes: &[u8]) -> Option<(Said, usize)> {
         }
         len => (usize::from(len), 2),
     };
-    let payload = bytes.get(header..header + len)?.to_vec();
+    let mut payload = bytes.get(header..header + len)?.to_vec();
+    if first & 0x40 != 0 {
+        assert_eq!(first & 0x0f, 1, "only text is deflated");
+        let mut inflater = Inflater::default();
+        payload = inflater
+            .inflate(&payload, 1 << 24)
+            .expect("a deflated message")
+            .to_vec();
+    }
     let said = match first & 0x0f {
         1 => Said::Text(String::from_utf8(payload).expect("UTF-8")),
         8 => match payload.as_slice() {
