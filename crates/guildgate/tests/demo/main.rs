@@ -1,0 +1,12 @@
+//! The binary as a user runs it: `guildgate demo` and what its greeting invites to.
+//!
+//! Every wait is for something that happens, with a bound that only a failure meets.
+
+mod client;
+mod gateway;
+mod http;
+
+mod authentication;
+mod guild;
+mod operation;
+mod survival;

@@ -1,0 +1,173 @@
+//! Running it.
+
+use serde_json::json;
+
+use crate::{
+    gateway::{Folder, Gateway, MIA, PATIENCE, REST, guildgate},
+    http,
+};
+
+#[tokio::test]
+async fn the_page_the_demo_and_the_api_are_served() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let get = async |path: &str| http::request(gateway.address, "GET", path, &[], None).await;
+    let page = get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
+    for path in page.text.split('"').filter(|text| text.starts_with("/console/")) {
+        assert_eq!(get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(get("/sdk/js/guildgate.js").await.status, 200);
+    let demo = get("/demo.json").await.json();
+    assert_eq!(demo["guilds"][0]["id"], REST);
+    assert!(demo["admin_key"].is_null(), "the page needs no admin key");
+    let url = get("/api/gateway").await.json()["url"].clone();
+    assert_eq!(url, format!("ws://{}/gateway", gateway.address));
+    assert_eq!(get("/readyz").await.status, 200);
+    assert_eq!(get("/healthz").await.status, 200);
+    assert_eq!(get("/api/v1/guilds").await.status, 401);
+    let guilds = gateway.api("GET", "/api/v1/guilds", None).await.json();
+    assert_eq!(guilds["guilds"].as_array().map(Vec::len), Some(3));
+    let guild = gateway.api("GET", &format!("/api/v1/guilds/{REST}"), None).await;
+    assert_eq!(guild.json()["name"], "Rustaceans' Rest");
+}
+
+#[tokio::test]
+async fn an_invite_that_is_set_is_followed() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let mut client = gateway.connect_as(MIA).await;
+    let shown = client.connect_guild(gateway.guild_token()).await;
+    assert_eq!(shown["guild"]["current_invite_valid"], true);
+    let path = format!("/api/v1/guilds/{REST}/invite");
+    let set = gateway.api("PUT", &path, Some(json!({"code": "gone"}))).await;
+    assert_eq!(set.status, 204, "{}", set.text);
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], false);
+    gateway.api("PUT", &path, Some(json!({"code": "crabs-welcome"}))).await;
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], true);
+}
+
+#[tokio::test]
+async fn a_signal_lets_clients_go_and_the_process_ends() {
+    let data = Folder::new();
+    let mut gateway = Gateway::start(&data).await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(gateway.connect_as(MIA).await);
+    }
+    signal(&gateway, "TERM").await;
+    for client in &mut clients {
+        assert_eq!(client.closed().await, 1001);
+    }
+    let ended = tokio::time::timeout(PATIENCE, gateway.process.wait()).await;
+    assert!(ended.expect("in time").expect("a status").success());
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once() {
+    let data = Folder::new();
+    let mut gateway =
+        Gateway::start_with(&data, |command| command.env("GUILDGATE_DRAIN_WINDOW", "1h")).await;
+    let _clients = [gateway.connect_as(MIA).await, gateway.connect_as(MIA).await];
+    signal(&gateway, "TERM").await;
+    let not_ready = async {
+        while http::request(gateway.address, "GET", "/readyz", &[], None).await.status == 200 {}
+    };
+    tokio::time::timeout(PATIENCE, not_ready).await.expect("a drain");
+    signal(&gateway, "TERM").await;
+    let ended = tokio::time::timeout(PATIENCE, gateway.process.wait()).await;
+    assert_eq!(ended.expect("in time").expect("a status").code(), Some(7));
+}
+
+async fn signal(gateway: &Gateway, name: &str) {
+    let pid = gateway.process.id().expect("a running process").to_string();
+    let sent = tokio::process::Command::new("kill")
+        .args(["-s", name, &pid])
+        .status()
+        .await;
+    assert!(sent.expect("kill runs").success());
+}
+
+#[tokio::test]
+async fn what_cannot_start_says_why_with_a_code_of_its_own() {
+    let run = async |arguments: &[&str], file: Option<&str>| {
+        let data = Folder::new();
+        let path = data.path().join("guildgate.toml");
+        std::fs::write(&path, file.unwrap_or_default()).expect("a file");
+        let output = guildgate()
+            .args(arguments)
+            .arg("--config")
+            .arg(&path)
+            .current_dir(data.path())
+            .output()
+            .await
+            .expect("the binary runs");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), errors)
+    };
+    let (code, errors) = run(&["serve"], Some("lisen = 'x'")).await;
+    assert_eq!(code, Some(3), "{errors}");
+    assert!(errors.contains("did you mean `listen`?"), "{errors}");
+    let (code, errors) = run(&["serve"], None).await;
+    assert_eq!(code, Some(3), "{errors}");
+    assert!(errors.contains("DISCORD_TOKEN") && errors.contains("guildgate demo"), "{errors}");
+    let (code, errors) = run(&["serve"], Some("database_url = 'mysql://x'\ndiscord.token='t'")).await;
+    assert_eq!(code, Some(4), "{errors}");
+    let (code, errors) = run(&["token", "revoke", "1"], None).await;
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.contains("token list"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_refused_bot_token_ends_the_process_with_the_cure() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let other = Folder::new();
+    let serve = guildgate()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(other.path())
+        .env("DISCORD_TOKEN", "wrong-sesame")
+        .env(
+            "GUILDGATE_DISCORD__API_URL",
+            format!("http://{}/api/v10", gateway.simulator),
+        )
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, serve).await;
+    let output = output.expect("in time").expect("the binary runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{errors}");
+    assert!(errors.contains("Discord refuses the bot's token"), "{errors}");
+    assert!(!errors.contains("sesame"), "{errors}");
+}
+
+#[tokio::test]
+async fn check_tells_what_works_and_what_does_not() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let check = async |token: &str| {
+        let output = guildgate()
+            .arg("check")
+            .env("DISCORD_TOKEN", token)
+            .env("GUILDGATE_DATA", data.path())
+            .env(
+                "GUILDGATE_DISCORD__API_URL",
+                format!("http://{}/api/v10", gateway.simulator),
+            )
+            .output()
+            .await
+            .expect("the binary runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = check("simulator").await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("SQLite") && said.contains("takes the bot's token"), "{said}");
+    let (code, said) = check("wrong-sesame").await;
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("FAILED") && said.contains("copy it anew"), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
+}
