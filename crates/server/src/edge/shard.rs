@@ -312,3 +312,6 @@ fn token_of(slot: u32, generation: u16) -> Token {
 fn place_of(token: Token) -> (u32, u16) {
     (token.0 as u32, (token.0 >> 32) as u16)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ use super::{
 /// From `drain` on no client is taken in, but the rest is still answered, so that whoever
 /// watches the node can see it go.
 ///
-/// Returns once the last answer is out.
+/// Returns once the last answer is out, or has had its time.
 pub async fn serve(
     front: Arc<Front>,
     listener: TcpListener,
@@ -77,7 +77,16 @@ pub async fn serve(
         });
     }
     connections.close();
-    connections.wait().await;
+    let within = front.config.answer_within;
+    if tokio::time::timeout(within, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            open = connections.len(),
+            "some HTTP connections do not take their answers, and are left behind"
+        );
+    }
 }
 
 /// One socket, until it ends or is upgraded.

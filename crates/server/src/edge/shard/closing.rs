@@ -47,7 +47,19 @@ impl Shard {
             return;
         };
         self.parts.stats.count_close(code);
-        self.linger(socket, Some(code.number()), code.reason());
+        let (address, number) = (socket.peer.address, code.number());
+        match code {
+            CloseCode::Normal | CloseCode::GoingAway => {
+                tracing::debug!(%address, code = number, "closing a connection");
+            }
+            _ => tracing::info!(
+                %address,
+                code = number,
+                reason = code.reason(),
+                "closing a connection"
+            ),
+        }
+        self.linger(socket, Some(number), code.reason());
     }
 
     /// Answers the client's own close in kind.

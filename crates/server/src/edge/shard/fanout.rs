@@ -161,6 +161,7 @@ impl Shard {
             let Some(id) = self.sweeping.pop_front() else {
                 return;
             };
+            // Everybody may have left, and others come, since it was put in the list.
             let Some(mut guild) = self.guilds.remove(&id) else {
                 continue;
             };
@@ -176,6 +177,9 @@ impl Shard {
     /// Carries one guild's log to at most `sockets_max` members; how many that were.
     fn sweep_guild(&mut self, guild: &mut Guild, sockets_max: usize) -> usize {
         let end = guild.end();
+        if guild.base == end {
+            return 1;
+        }
         let mut pass = guild.pass.unwrap_or(Pass {
             next: 0,
             until: end,

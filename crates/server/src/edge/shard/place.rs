@@ -164,3 +164,14 @@ impl Socket {
         }
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_small() {
+        // What every waiting connection costs; what rarely is there stands behind a pointer.
+        assert!(size_of::<Place>() <= 256, "{}", size_of::<Place>());
+        assert!(size_of::<Socket>() <= 104, "{}", size_of::<Socket>());
+    }
+}

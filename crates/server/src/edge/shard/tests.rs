@@ -1,0 +1,74 @@
+use std::{
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use guildgate_core::client::Input;
+
+use crate::{
+    clock::Clock,
+    edge::{EdgeConfig, Edges, Handover, Peer},
+};
+
+/// A message at which a client's machine fails, as no real one is known to do.
+const FATAL: &str = "fail";
+
+pub(super) fn fail_if_told(input: &Input<'_>) {
+    if let Input::Text(FATAL) = input {
+        panic!("a machine fails");
+    }
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    fn connect(listener: &TcpListener, edges: &Edges) -> Client {
+        let address = listener.local_addr().expect("it is bound");
+        let stream = TcpStream::connect(address).expect("loopback");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a socket");
+        let (accepted, _) = listener.accept().expect("loopback");
+        let peer = Peer::at(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        edges.handover(Handover::plain(accepted, peer, Vec::new()).expect("a socket"));
+        let mut client = Client(stream);
+        let expected = guildgate_wire::request_auth().as_bytes();
+        assert_eq!(client.hear(2 + expected.len())[2..], *expected);
+        client
+    }
+
+    fn say(&mut self, first: u8, payload: &[u8]) {
+        let mut frame = vec![first, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+        frame.extend_from_slice(payload);
+        self.0.write_all(&frame).expect("loopback");
+    }
+
+    fn hear(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.0.read_exact(&mut bytes).expect("the server speaks");
+        bytes
+    }
+}
+
+#[test]
+fn a_machine_that_fails_takes_nobody_with_it() {
+    let (out, _heard) = tokio::sync::mpsc::unbounded_channel();
+    let config = EdgeConfig::default();
+    let (edges, threads) = Edges::start(&config, &out, Clock::start()).expect("threads");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let mut unlucky = Client::connect(&listener, &edges);
+    let mut other = Client::connect(&listener, &edges);
+    unlucky.say(0x81, FATAL.as_bytes());
+    let close = unlucky.hear(4);
+    assert_eq!(close[0], 0x88);
+    assert_eq!(close[2..], 4000u16.to_be_bytes());
+    other.say(0x89, b"alive?");
+    assert_eq!(other.hear(8), b"\x8a\x06alive?");
+    let (stats, _) = edges.stats().next().expect("one shard");
+    assert_eq!(stats.panics.load(), 1);
+    assert_eq!(stats.clients.load(), 1);
+    drop((unlucky, other));
+    edges.drain(Duration::ZERO);
+    threads.join();
+}
