@@ -8,6 +8,7 @@
 //! The order that a client sees is the inbox's: before a client is told anything of its own,
 //! what its guild was told before is put in front of it.
 
+mod carrier;
 mod closing;
 mod encoding;
 mod fanout;

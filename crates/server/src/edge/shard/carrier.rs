@@ -1,0 +1,185 @@
+//! Events on their way to one client: written at once, staged, or left to wait.
+
+use std::{io, sync::Arc};
+
+use guildgate_core::{
+    hub::Audience,
+    outbox::{Admission, Socket as Readiness},
+};
+use guildgate_wire::{Ends, EventFrame, Limits, Sequence};
+
+use super::{Aftermath, encoding::Encoder, fanout::Entry, place::Place};
+use crate::edge::{EdgeStats, codec::Deflate};
+
+/// Bytes that several members get alike, and a buffer for those who get their own.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    plain: Batch,
+    deflated: Batch,
+    own: Vec<u8>,
+    written: Vec<(usize, Option<Sequence>)>,
+}
+
+/// The frames of all entries from a cursor on, as a basic member gets them.
+#[derive(Debug, Default)]
+struct Batch {
+    cursor: Option<u64>,
+    bytes: Vec<u8>,
+    frames: u64,
+}
+
+/// What bringing events to one client needs besides the client.
+pub(super) struct Carrier<'a> {
+    pub(super) slot: u32,
+    pub(super) limits: &'a Limits,
+    pub(super) stats: &'a EdgeStats,
+    pub(super) encoder: &'a mut Encoder,
+    pub(super) aftermath: &'a mut Vec<Aftermath>,
+}
+
+impl Carrier<'_> {
+    /// The same bytes for everybody at this cursor.
+    pub(super) fn write_shared<'e>(
+        &mut self,
+        place: &mut Place,
+        entries: impl Iterator<Item = &'e Entry> + Clone,
+        cursor: u64,
+        shared: &mut Shared,
+    ) -> io::Result<()> {
+        let Some(socket) = &mut place.socket else {
+            return Ok(());
+        };
+        let deflate = socket.peer.deflate;
+        let batch = match deflate {
+            Deflate::Off => &mut shared.plain,
+            Deflate::On => &mut shared.deflated,
+        };
+        if batch.cursor != Some(cursor) {
+            batch.cursor = Some(cursor);
+            batch.bytes.clear();
+            batch.frames = 0;
+            for entry in entries.clone() {
+                self.encoder
+                    .event(&entry.event, None, deflate, &mut batch.bytes);
+                batch.frames += 1;
+            }
+        }
+        let taken = socket.write(&batch.bytes, self.stats)?;
+        if taken == 0 {
+            self.admit_all(place, entries);
+            return Ok(());
+        }
+        if taken < batch.bytes.len() {
+            socket.stage().extend_from_slice(&batch.bytes[taken..]);
+        }
+        self.stats.frames_out.add(batch.frames);
+        for entry in entries {
+            self.note_end(&entry.event);
+        }
+        Ok(())
+    }
+
+    /// The same texts, with the session's own numbers.
+    pub(super) fn write_own<'e>(
+        &mut self,
+        place: &mut Place,
+        entries: impl Iterator<Item = &'e Entry> + Clone,
+        shared: &mut Shared,
+    ) -> io::Result<()> {
+        let Some(socket) = &mut place.socket else {
+            return Ok(());
+        };
+        let deflate = socket.peer.deflate;
+        shared.own.clear();
+        shared.written.clear();
+        let outbox = place.client.outbox_mut();
+        for (index, entry) in entries.clone().enumerate() {
+            if entry.audience == Audience::Basic {
+                continue;
+            }
+            self.note_end(&entry.event);
+            match outbox.admit(&entry.event, Readiness::Free, self.limits) {
+                Admission::Write(sequence) => {
+                    self.encoder
+                        .event(&entry.event, sequence, deflate, &mut shared.own);
+                    shared.written.push((index, sequence));
+                }
+                other => self.note(other),
+            }
+        }
+        if shared.own.is_empty() {
+            return Ok(());
+        }
+        let taken = socket.write(&shared.own, self.stats)?;
+        if taken > 0 {
+            if taken < shared.own.len() {
+                socket.stage().extend_from_slice(&shared.own[taken..]);
+            }
+            self.stats.frames_out.add(shared.written.len() as u64);
+            return Ok(());
+        }
+        let mut written = shared.written.iter().copied().peekable();
+        for (index, entry) in entries.enumerate() {
+            if let Some((_, sequence)) = written.next_if(|(next, _)| *next == index)
+                && outbox
+                    .put_back(&entry.event, sequence, self.limits)
+                    .is_err()
+            {
+                self.note(Admission::Overrun);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn admit_all<'e>(
+        &mut self,
+        place: &mut Place,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) {
+        for entry in entries {
+            if entry.is_for(place) {
+                self.admit(place, &entry.event);
+            }
+        }
+    }
+
+    /// Stages an event if the client's socket is free; otherwise it waits, or is kept.
+    pub(super) fn admit(&mut self, place: &mut Place, event: &Arc<EventFrame>) {
+        self.note_end(event);
+        let readiness = match &place.socket {
+            Some(socket) => socket.state(),
+            None => Readiness::Busy,
+        };
+        match place
+            .client
+            .outbox_mut()
+            .admit(event, readiness, self.limits)
+        {
+            Admission::Write(sequence) => {
+                if let Some(socket) = &mut place.socket {
+                    let deflate = socket.peer.deflate;
+                    self.encoder.event(event, sequence, deflate, socket.stage());
+                    self.stats.frames_out.add(1);
+                }
+            }
+            other => self.note(other),
+        }
+    }
+
+    fn note(&mut self, admission: Admission) {
+        match admission {
+            Admission::Write(_) | Admission::Waits | Admission::Kept => {}
+            Admission::Replaced => self.stats.conflated.add(1),
+            Admission::Overrun => self.aftermath.push(Aftermath::Overrun(self.slot)),
+        }
+    }
+
+    fn note_end(&mut self, event: &EventFrame) {
+        match event.ends() {
+            Ends::Nothing => {}
+            ends @ (Ends::GuildConnection(_) | Ends::ApplicationSession(_)) => {
+                self.aftermath.push(Aftermath::Ended(self.slot, ends));
+            }
+        }
+    }
+}
