@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use guildgate_model::{Secret, UserId};
 
-use crate::{clock::Clock, world::World};
+use crate::{clock::Clock, gateway::Playback, world::World};
 
 /// Everything a simulator needs to start.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct SimulatorConfig {
     pub seed: u64,
     /// Whether the world moves by itself.
     pub motion: Motion,
+    /// A recording that every session is played instead of the world.
+    pub playback: Option<Playback>,
     /// Which clock it lives by.
     pub clock: Clock,
     /// Discord's numbers.
@@ -39,6 +41,7 @@ impl SimulatorConfig {
             world,
             seed: 1,
             motion: Motion::Still,
+            playback: None,
             clock: Clock::system(),
             settings: Settings::default(),
         }

@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod gateway;
 mod iso;
+mod recording;
 mod rest;
 mod rng;
 mod simulator;
@@ -24,7 +25,12 @@ pub use config::{
 };
 pub use error::SimulatorError;
 pub use gateway::{
-    Burst, BurstKind, BurstReport, CloseCode, Corruption, Counters, Emission, Fault, Target,
+    Burst, BurstKind, BurstReport, CloseCode, Corruption, Counters, Emission, Fault, Playback,
+    Speed, Target,
+};
+pub use recording::{
+    Direction, RecordError, RecordOptions, RecordSummary, RecordedFrame, Recorder, Recording,
+    RecordingError, Redaction, Redactor, record,
 };
 pub use simulator::{Made, Simulator, SimulatorHandle};
 pub use world::{

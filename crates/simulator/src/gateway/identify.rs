@@ -147,13 +147,17 @@ impl Discord {
             "private_channels": [], "relationships": [], "presences": [], "guild_join_requests": [],
             "user_settings": {}, "geo_ordered_rtc_regions": [], "auth": {}, "_trace": ["[\"simulator\"]"],
         });
+        if self.playback.is_some() {
+            self.sessions.insert(key.clone(), session);
+            return self.start_playback(&key, &ready);
+        }
         if wish.intents & intents::GUILDS != 0 {
             session.pending = guilds.iter().copied().collect();
             session.jobs = guilds.into_iter().map(Job::Backfill).collect();
         }
         session.push(Dispatch::new("READY", &ready), &self.settings);
         self.counters.dispatches += 1;
-        self.sessions.insert(key.clone(), session);
+        self.sessions.insert(key, session);
         self.wake(id);
         match &d["presence"] {
             Value::Null => self.presence_changed(wish.user, "online"),

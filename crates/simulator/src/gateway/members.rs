@@ -22,6 +22,7 @@ impl Discord {
         match job {
             Job::Backfill(guild) => self.backfill(key, guild),
             Job::Members(job) => self.members_chunk(key, *job),
+            Job::Play => self.play_next(key),
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use guildgate_model::{GuildId, Mono, ShardId, UserId};
 
-use super::ConnectionId;
+use super::{ConnectionId, playback::Played};
 use crate::{
     config::Settings,
     event::{Dispatch, Event},
@@ -42,6 +42,8 @@ pub(crate) struct Session {
     /// Large answers, made piece by piece as the socket takes them.
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) link: Link,
+    /// How far a recording has been played to it.
+    pub(super) played: Option<Played>,
     /// When all members of a guild were last asked for.
     pub(crate) full_requests: BTreeMap<GuildId, Mono>,
 }
@@ -63,6 +65,8 @@ pub(crate) enum Job {
     Backfill(GuildId),
     /// GUILD_MEMBERS_CHUNK upon GUILD_MEMBERS_CHUNK.
     Members(Box<MembersJob>),
+    /// The next event of a recording, upon the one before.
+    Play,
 }
 
 /// A request for all members that is being answered.
@@ -98,6 +102,7 @@ impl Session {
             pending: BTreeSet::new(),
             jobs: VecDeque::new(),
             link: Link::Up(connection),
+            played: None,
             full_requests: BTreeMap::new(),
         }
     }

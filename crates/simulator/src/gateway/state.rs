@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    Close, CloseCode, ConnectionId,
+    Close, CloseCode, ConnectionId, Playback,
     budget::Budget,
     connection::{Compression, Connection, Control, Opening, Phase},
     intents,
@@ -69,6 +69,7 @@ pub(crate) struct Discord {
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) sessions: BTreeMap<Box<str>, Session>,
     pub(super) movement: Movement,
+    pub(super) playback: Option<Playback>,
     /// The status and activities that op 3 set for the bot.
     pub(super) presence: Option<serde_json::Value>,
     wakes: BTreeSet<ConnectionId>,
@@ -88,6 +89,7 @@ impl Discord {
             counters: Counters::default(),
             now,
             movement: Movement::new(config.motion, now.mono),
+            playback: config.playback,
             clock: config.clock,
             seed: config.seed,
             rng: Rng::new(config.seed),
@@ -286,6 +288,7 @@ impl Discord {
             self.forget(&key);
         }
         self.move_world();
+        self.play();
     }
 
     fn tick_connection(&mut self, id: ConnectionId, now: Mono) {
@@ -355,7 +358,7 @@ impl Discord {
         });
         of_connections
             .chain(of_sessions)
-            .chain([self.movement.deadline()])
+            .chain([self.movement.deadline(), self.playback_deadline()])
             .flatten()
             .min()
     }

@@ -117,7 +117,7 @@ async fn whole_life(simulator: &Simulator, mut program: Program) {
         ),
         (1, 2, 0)
     );
-    program.end();
+    program.end().await;
 }
 
 fn rename_helper(simulator: &Simulator, name: &str) {

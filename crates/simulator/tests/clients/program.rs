@@ -84,9 +84,11 @@ impl Program {
     }
 
     /// Ends its input, upon which it logs out.
-    pub fn end(mut self) {
+    pub async fn end(mut self) {
         drop(self.child.stdin.take());
-        let status = self.child.wait().expect("it ends");
+        // Elsewhere, for the simulator that it says goodbye to runs here.
+        let ended = tokio::task::spawn_blocking(move || self.child.wait()).await;
+        let status = ended.expect("nothing panics").expect("it ends");
         assert!(status.success(), "it ended with {status}");
     }
 }

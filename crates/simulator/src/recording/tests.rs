@@ -1,0 +1,133 @@
+use std::sync::{Arc, Mutex};
+
+use super::*;
+
+/// A writer whose bytes can be read afterwards.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .expect("no other writer")
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn recorded(redaction: Redaction, key: u64, frames: &[&str]) -> Recording {
+    let kept = Kept::default();
+    let mut recorder = Recorder::new(Box::new(kept.clone()), Redactor::new(redaction, key))
+        .expect("memory takes it");
+    for (index, frame) in frames.iter().enumerate() {
+        recorder
+            .push(index as u64, Direction::In, frame)
+            .expect("memory takes it");
+    }
+    recorder.finish().expect("memory takes it");
+    let bytes = kept.0.lock().expect("it is finished").clone();
+    Recording::read(bytes.as_slice()).expect("its own format")
+}
+
+#[test]
+fn a_frame_without_secrets_is_kept_byte_for_byte() {
+    let odd = r#"{ "op" : 0,"d":{"z":1,"a":1.50 } }"#;
+    let recording = recorded(Redaction::Secrets, 1, &[odd, "not json", r#"{"op":11}"#]);
+    let kept: Vec<&str> = recording
+        .frames
+        .iter()
+        .map(|frame| frame.frame.get())
+        .collect();
+    assert_eq!(kept, [odd, r#"{"op":11}"#], "what is not JSON is left out");
+    assert_eq!(recording.frames[1].t_ms, 2);
+}
+
+#[test]
+fn tokens_and_session_ids_are_never_written() {
+    let frames = [
+        r#"{"op":2,"d":{"token":"Bot s3cr3t","intents":1}}"#,
+        r#"{"op":0,"t":"READY","d":{"session_id":"s3cr3t","v":10}}"#,
+        r#"{"op":0,"t":"VOICE_SERVER_UPDATE","d":{"token":"s3cr3t","deep":[{"token":"s3cr3t"}]}}"#,
+    ];
+    let recording = recorded(Redaction::Secrets, 1, &frames);
+    for frame in &recording.frames {
+        assert!(!frame.frame.get().contains("s3cr3t"), "{}", frame.frame);
+    }
+}
+
+#[test]
+fn people_are_replaced_alike_throughout() {
+    let frames = [
+        r#"{"d":{"owner_id":"42","members":[{"nick":"Bobby","user":{"id":"42","username":"bob","global_name":"Bob","avatar":"a1"}}]}}"#,
+        r#"{"d":{"user":{"id":"42"},"activities":[{"name":"a game"}],"status":"idle"}}"#,
+        r#"{"d":{"content":"call me","author":{"id":"42","username":"bob"}}}"#,
+    ];
+    let recording = recorded(Redaction::Users, 7, &frames);
+    let parsed: Vec<serde_json::Value> = recording
+        .frames
+        .iter()
+        .map(|frame| serde_json::from_str(frame.frame.get()).expect("JSON"))
+        .collect();
+    let id = parsed[0]["d"]["owner_id"].as_str().expect("an id");
+    assert_ne!(id, "42");
+    assert_eq!(parsed[0]["d"]["members"][0]["user"]["id"], id);
+    assert_eq!(parsed[1]["d"]["user"]["id"], id);
+    assert_eq!(parsed[2]["d"]["author"]["id"], id);
+    assert_eq!(parsed[1]["d"]["status"], "idle");
+    let all: String = recording
+        .frames
+        .iter()
+        .map(|frame| frame.frame.get())
+        .collect();
+    for told in [
+        "bob", "Bob", "Bobby", "a game", "call me", "\"a1\"", "\"42\"",
+    ] {
+        assert!(!all.contains(told), "{told} in {all}");
+    }
+    let other = recorded(Redaction::Users, 8, &frames);
+    assert!(
+        !other.frames[0].frame.get().contains(id),
+        "another recording has other ids"
+    );
+}
+
+#[test]
+fn what_is_no_recording_is_refused_by_its_line() {
+    let of = |text: &str| {
+        Recording::read(text.as_bytes())
+            .expect_err("no recording")
+            .to_string()
+    };
+    assert!(of("").contains("not a recording"));
+    assert!(of("{}").contains("not a recording"));
+    assert!(of("{\"guildgate_recording\":2}\n").contains("not a recording"));
+    let faulty =
+        "{\"guildgate_recording\":1}\n{\"t_ms\":0,\"dir\":\"in\",\"frame\":{}}\n{\"t_ms\":";
+    assert!(of(faulty).contains("line 3"), "{}", of(faulty));
+}
+
+#[test]
+fn a_file_is_packed_as_its_name_says() {
+    for name in ["kept.jsonl", "kept.jsonl.gz", "kept.jsonl.zst"] {
+        let path = std::env::temp_dir().join(format!("guildgate-{}-{name}", std::process::id()));
+        let redactor = Redactor::new(Redaction::Secrets, 1);
+        let mut recorder = Recorder::create(&path, redactor).expect("a writable folder");
+        recorder
+            .push(7, Direction::Out, r#"{"op":1,"d":null}"#)
+            .expect("it takes a frame");
+        recorder.finish().expect("it is written");
+        let recording = Recording::open(&path).expect("its own format");
+        assert_eq!(
+            (recording.frames[0].t_ms, recording.frames[0].dir),
+            (7, Direction::Out)
+        );
+        let bytes = std::fs::read(&path).expect("it is there");
+        assert_eq!(bytes.starts_with(b"{"), name.ends_with("jsonl"), "{name}");
+        std::fs::remove_file(&path).expect("it is there");
+    }
+}
