@@ -204,6 +204,11 @@ export class Guildgate {
   /** @param {any} data */
   #authenticated(data) {
     this.#wait = BACKOFF_MS.first;
+    if (data.missed_notifications.length > 0) {
+      // Acknowledging nothing tells the server that this user's clients do acknowledge, so that
+      // what is not acknowledged comes again.
+      this.acknowledge([]).catch(() => {});
+    }
     if (!data.resumed) {
       this.#session = data.session_id ? { id: data.session_id, seq: 0 } : null;
       if (this.#guild) {

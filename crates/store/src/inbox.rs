@@ -30,7 +30,8 @@ pub struct NewNotification {
 ///
 /// A notification waits until its user acknowledges it. For users none of whose clients ever
 /// acknowledged anything it waits until it was delivered in an op 2, since such clients would
-/// be shown it for ever. The first acknowledgement makes a user one who acknowledges, for good.
+/// be shown it for ever. The first acknowledgement, if only of nothing, makes a user one who
+/// acknowledges, for good; what the last op 2 delivered before that waits again.
 ///
 /// Source: wire protocol, "Notifications".
 #[async_trait]
@@ -51,15 +52,16 @@ pub trait Inbox: Send + Sync {
     /// [`StoreError`] if the database failed.
     async fn pending_notifications(&self, user: UserId) -> Result<Vec<Notification>, StoreError>;
 
-    /// These were delivered in an op 2: gone, unless the user is one who acknowledges.
-    /// Ids that are not theirs are passed over. Answers how many are gone.
+    /// These were delivered in an op 2: unless the user is one who acknowledges, they wait no
+    /// longer, and what was delivered before them is gone. Ids that are not theirs are passed
+    /// over. Answers how many were not delivered before.
     ///
     /// # Errors
     /// [`StoreError`] if the database failed.
     async fn mark_delivered(&self, user: UserId, ids: &[NotificationId])
     -> Result<u64, StoreError>;
 
-    /// The user acknowledged these: gone. Ids that are not theirs are passed over. Answers how
+    /// The user acknowledged these, perhaps none: gone. Ids that are not theirs are passed over. Answers how
     /// many are gone.
     ///
     /// # Errors

@@ -21,7 +21,8 @@ CREATE TABLE notifications (
     guild BIGINT NOT NULL,
     application BIGINT,
     note TEXT,
-    at BIGINT NOT NULL
+    at BIGINT NOT NULL,
+    delivered BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX notifications_by_user ON notifications (user_id, id);
 

@@ -22,7 +22,8 @@ CREATE TABLE notifications (
     guild INTEGER NOT NULL,
     application INTEGER,
     note TEXT,
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX notifications_by_user ON notifications (user_id, id);
 

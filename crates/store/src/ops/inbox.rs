@@ -33,7 +33,9 @@ impl<E: Engine> Inbox for SqlStore<E> {
             .read("reading an inbox", move |sql| {
                 sql.query(
                     "SELECT id, decision, guild, application, note, at FROM notifications
-                    WHERE user_id = $1 ORDER BY id LIMIT $2",
+                    WHERE user_id = $1 AND (delivered = 0 OR EXISTS
+                      (SELECT 1 FROM acknowledgers WHERE acknowledgers.user_id = $1))
+                    ORDER BY id LIMIT $2",
                     params![user, INBOX_MAX],
                 )?
                 .iter()
@@ -54,23 +56,27 @@ impl<E: Engine> Inbox for SqlStore<E> {
         let ids = ids.to_vec();
         self.engine
             .write("marking notifications as delivered", move |sql| {
-                let acknowledges = sql.query(
-                    "SELECT 1 FROM acknowledgers WHERE user_id = $1",
+                // What an earlier op 2 delivered has had its time to be acknowledged.
+                sql.execute(
+                    "DELETE FROM notifications WHERE user_id = $1 AND delivered = 1
+                    AND NOT EXISTS
+                      (SELECT 1 FROM acknowledgers WHERE acknowledgers.user_id = $1)",
                     params![user],
                 )?;
-                if acknowledges.is_empty() {
-                    remove(sql, user, &ids)
-                } else {
-                    Ok(0)
+                let mut marked = 0;
+                for &id in &ids {
+                    marked += sql.execute(
+                        "UPDATE notifications SET delivered = 1
+                        WHERE id = $1 AND user_id = $2 AND delivered = 0",
+                        params![id, user],
+                    )?;
                 }
+                Ok(marked)
             })
             .await
     }
 
     async fn acknowledge(&self, user: UserId, ids: &[NotificationId]) -> Result<u64, StoreError> {
-        if ids.is_empty() {
-            return Ok(0);
-        }
         let ids = ids.to_vec();
         self.engine
             .write("acknowledging notifications", move |sql| {

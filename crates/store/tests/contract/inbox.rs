@@ -107,7 +107,7 @@ contract! {
                 .mark_delivered(USER, &[second, third])
                 .await
                 .expect("marked"),
-            0
+            2
         );
         assert_eq!(
             pending(&*nodes[0], USER).await,
@@ -135,17 +135,34 @@ contract! {
     async fn an_acknowledgement_that_comes_after_delivery_still_counts(database) {
         let store = database.open().await;
         let first = add(&*store, USER).await;
-        store.mark_delivered(USER, &[first]).await.expect("marked");
-        // Its first op 7 comes when the notification is gone already.
+        let second = add(&*store, USER).await;
+        store.mark_delivered(USER, &[first, second]).await.expect("marked");
+        assert_eq!(pending(&*store, USER).await, []);
         assert_eq!(
             store
                 .acknowledge(USER, &[first])
                 .await
                 .expect("acknowledged"),
-            0
+            1
         );
+        assert_eq!(pending(&*store, USER).await, [second], "waits again");
+    }
+
+    async fn acknowledging_nothing_says_that_the_user_will(database) {
+        let store = database.open().await;
+        let first = add(&*store, USER).await;
+        store.mark_delivered(USER, &[first]).await.expect("marked");
+        assert_eq!(store.acknowledge(USER, &[]).await.expect("answered"), 0);
+        assert_eq!(pending(&*store, USER).await, [first], "waits again");
+    }
+
+    async fn an_earlier_delivery_is_gone_with_the_next(database) {
+        let store = database.open().await;
+        let first = add(&*store, USER).await;
+        store.mark_delivered(USER, &[first]).await.expect("marked");
         let second = add(&*store, USER).await;
         store.mark_delivered(USER, &[second]).await.expect("marked");
+        assert_eq!(store.acknowledge(USER, &[]).await.expect("answered"), 0);
         assert_eq!(pending(&*store, USER).await, [second]);
     }
 
