@@ -8,6 +8,7 @@ pub mod config;
 mod docs;
 pub mod edge;
 pub mod front;
+pub mod hub_thread;
 pub mod log;
 pub mod metrics;
 pub mod node;
