@@ -25,7 +25,7 @@ use guildgate_core::{
 };
 use guildgate_model::{ApplicationId, GuildId, Revision, Secret, TokenKind, UserId};
 use guildgate_store::{Owner, Store, StoreError, TokenRefusal};
-use guildgate_wire::{ApplicationCommand, ErrorCode};
+use guildgate_wire::{ApplicationCommand, ErrorCode, Nonce};
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 
@@ -226,8 +226,9 @@ impl Services {
             Ask::Application {
                 user,
                 token: _,
+                nonce,
                 command,
-            } => self.application(client, user, command).await,
+            } => self.application(client, user, nonce, command).await,
         }
     }
 
@@ -239,7 +240,13 @@ impl Services {
         self.parts.hub.send_to_sessions(input);
     }
 
-    async fn application(&self, client: ClientId, user: UserId, command: ApplicationCommand) {
+    async fn application(
+        &self,
+        client: ClientId,
+        user: UserId,
+        nonce: Option<Nonce>,
+        command: ApplicationCommand,
+    ) {
         let (guild, target, command) = match command {
             ApplicationCommand::Submit {
                 guild,
@@ -292,7 +299,7 @@ impl Services {
                 let patch = form_session::Command::Patch {
                     base: Revision(base),
                     patch,
-                    nonce: None,
+                    nonce: nonce.map(|nonce| nonce.as_str().into()),
                 };
                 (Some(guild), Target::Form, patch)
             }

@@ -143,6 +143,7 @@ impl Client {
         let ask = Ask::Application {
             user: session.user,
             token: session.token,
+            nonce: label.nonce.clone(),
             command,
         };
         self.ask(label, about, ask, turn);

@@ -2,7 +2,8 @@
 
 use guildgate_model::{GuildId, Notification, NotificationId, Secret, TokenId, UserId};
 use guildgate_wire::{
-    ApplicationCommand, CloseCode, Ends, ErrorCode, ResumeFrom, Sequence, SessionId, UserView,
+    ApplicationCommand, CloseCode, Ends, ErrorCode, Nonce, ResumeFrom, Sequence, SessionId,
+    UserView,
 };
 
 /// What happens to a client.
@@ -111,6 +112,8 @@ pub enum Ask {
         user: UserId,
         /// The token that the connection authenticated with.
         token: TokenId,
+        /// The command's nonce, by which a patch that is sent again is known.
+        nonce: Option<Nonce>,
         /// What.
         command: ApplicationCommand,
     },

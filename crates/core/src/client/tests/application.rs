@@ -68,6 +68,7 @@ fn an_application_command_is_passed_on_as_it_is() {
     let ask = Ask::Application {
         user: USER,
         token: TOKEN,
+        nonce: None,
         command: ApplicationCommand::End { guild: GUILD },
     };
     assert_eq!(outputs, [Output::Ask(ask)]);
