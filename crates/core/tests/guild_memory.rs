@@ -1,4 +1,4 @@
-//! What a guild costs while nobody is on it, by the allocator's own count.
+//! What a guild costs while nobody is on it, and what a client costs, by the allocator's count.
 
 #![expect(
     unsafe_code,
@@ -10,10 +10,13 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use guildgate_core::hub::{Config, Hub, Input};
+use guildgate_core::{
+    ClientId,
+    hub::{Config, Hub, Input},
+};
 use guildgate_model::{
-    Emoji, EmojiId, GuildData, GuildId, Now, Permissions, Role, RoleId, ShardId, UpstreamEvent,
-    UserId,
+    Emoji, EmojiId, GuildData, GuildId, MemberData, Now, Permissions, Role, RoleId, ShardId,
+    UpstreamEvent, UserId,
 };
 
 struct Counting;
@@ -44,6 +47,7 @@ fn chunk_bytes(layout: Layout) -> usize {
 }
 
 const GUILDS: usize = 2_000;
+const CLIENTS: usize = 10_000;
 const SHARD: ShardId = ShardId { id: 0, count: 1 };
 
 fn guild(id: u64) -> GuildData {
@@ -74,21 +78,9 @@ fn guild(id: u64) -> GuildData {
     data
 }
 
-#[test]
-fn a_guild_of_30_roles_and_50_emojis_takes_less_than_4_kib() {
+/// A hub with [`GUILDS`] guilds, and what each costs.
+fn filled() -> (Hub, usize) {
     let mut hub = Hub::new(Config::default());
-    let mut out = Vec::new();
-    let mut tell = |hub: &mut Hub, event| {
-        out.clear();
-        hub.handle(
-            Now::default(),
-            Input::Upstream {
-                shard: SHARD,
-                event,
-            },
-            &mut out,
-        );
-    };
     let ids: Vec<u64> = (1..=GUILDS as u64).collect();
     let started = UpstreamEvent::SessionStarted {
         bot: UserId(1),
@@ -96,10 +88,26 @@ fn a_guild_of_30_roles_and_50_emojis_takes_less_than_4_kib() {
     };
     let before = LIVE_BYTES.load(Ordering::Relaxed);
     tell(&mut hub, started);
-    for &id in &ids {
+    for id in ids {
         tell(&mut hub, UpstreamEvent::GuildAvailable(Box::new(guild(id))));
     }
     let per_guild = (LIVE_BYTES.load(Ordering::Relaxed) - before) / GUILDS;
+    (hub, per_guild)
+}
+
+fn tell(hub: &mut Hub, event: UpstreamEvent) {
+    let shard = SHARD;
+    put(hub, Input::Upstream { shard, event });
+}
+
+fn put(hub: &mut Hub, input: Input) {
+    hub.handle(Now::default(), input, &mut Vec::new());
+}
+
+/// One test, for the allocator counts all threads together.
+#[test]
+fn a_guild_takes_less_than_4_kib_and_a_client_a_few_hundred_bytes() {
+    let (mut hub, per_guild) = filled();
     let counted = hub.heap_bytes(GuildId(1)).expect("a guild");
     println!("{per_guild} bytes a guild by the allocator, {counted} by its own count");
     assert!(per_guild < 4 * 1024, "{per_guild} bytes a guild");
@@ -107,4 +115,50 @@ fn a_guild_of_30_roles_and_50_emojis_takes_less_than_4_kib() {
         counted.abs_diff(per_guild) < 256,
         "its own count is {counted}"
     );
+
+    let connect = |hub: &mut Hub, slot: usize, user| {
+        let client = ClientId {
+            slot: slot as u32,
+            generation: 0,
+            edge: 0,
+        };
+        let guild = GuildId(1);
+        put(
+            hub,
+            Input::Connect {
+                client,
+                guild,
+                user,
+            },
+        );
+    };
+    let before = LIVE_BYTES.load(Ordering::Relaxed);
+    for slot in 0..CLIENTS {
+        connect(&mut hub, slot, None);
+    }
+    let per_basic = (LIVE_BYTES.load(Ordering::Relaxed) - before) / CLIENTS;
+
+    let before = LIVE_BYTES.load(Ordering::Relaxed);
+    for slot in CLIENTS..2 * CLIENTS {
+        let user = UserId(slot as u64);
+        connect(&mut hub, slot, Some(user));
+        tell(
+            &mut hub,
+            UpstreamEvent::Members {
+                guild: GuildId(1),
+                members: vec![MemberData {
+                    user,
+                    tag: Some("somebody#1234".into()),
+                    roles: Some((1_001..1_006).map(RoleId).collect()),
+                    timed_out_until: None,
+                    joined_at: None,
+                }],
+                not_found: vec![],
+            },
+        );
+    }
+    let per_full = (LIVE_BYTES.load(Ordering::Relaxed) - before) / CLIENTS;
+    println!("{per_basic} bytes a basic client, {per_full} a full one with five roles");
+    assert!(per_basic < 128, "{per_basic} bytes a basic client");
+    assert!(per_full < 768, "{per_full} bytes a full client");
 }

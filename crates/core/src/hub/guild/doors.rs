@@ -79,6 +79,9 @@ impl Guild {
                 Part::Given => watcher.editors = watcher.editors.saturating_sub(1),
             }
         }
+        if turn.member_events == MemberEvents::Withheld {
+            self.refresh_later(turn);
+        }
         self.forget_idle(Some(user), turn);
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use guildgate_model::{
     ApplicationId, GuildId, Permissions, Revision, RoleId, Secret, TokenId, UpstreamEvent, UserId,
 };
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::rig::{ANN, BOB, GUILD, OWNER, Rig, VIEW, changed, client, left, member, role, sample};
@@ -299,4 +300,88 @@ fn rights_are_told_to_whoever_asks() {
     assert_eq!(rig.rights, expected);
     assert_eq!(rig.hub.permissions_of(GUILD, ANN), None, "nothing is kept");
     assert_eq!(rig.hub.deadline(), None);
+}
+
+/// One step of a race between patches and the right to make them.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Patch,
+    Reauth,
+    /// The database answers everything it was asked.
+    AnswerAsks,
+    /// Ann's role is given or taken.
+    ToggleRole,
+    /// The role's permissions change.
+    EditRole(u64),
+    TimeOut(i64),
+    Pass(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let bits = prop_oneof![Just(0_u64), Just(MANAGE.0), Just(8)];
+    let step = prop_oneof![
+        6 => Just(Step::Patch),
+        3 => Just(Step::Reauth),
+        4 => Just(Step::AnswerAsks),
+        3 => Just(Step::ToggleRole),
+        2 => bits.prop_map(Step::EditRole),
+        1 => (0_i64..2_000).prop_map(Step::TimeOut),
+        2 => (0_u64..1_500).prop_map(Step::Pass),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+proptest! {
+    /// However patches and role changes race: a patch by somebody who may not edit is refused
+    /// at once, and none is asked to be kept for it.
+    #[test]
+    fn no_patch_is_taken_from_somebody_who_lost_the_right(steps in steps()) {
+        let mut rig = editing();
+        let (mut holds, mut bits, mut until) = (true, MANAGE.0, i64::MIN);
+        for step in steps {
+            match step {
+                Step::AnswerAsks => answer_asks(&mut rig),
+                Step::Pass(ms) => rig.pass(ms),
+                Step::ToggleRole | Step::TimeOut(_) => {
+                    match step {
+                        Step::TimeOut(ms) => until = rig.now.wall.0 + ms,
+                        _ => holds = !holds,
+                    }
+                    let mut data = member(ANN, if holds { &[20] } else { &[] });
+                    data.timed_out_until = Some(Some(guildgate_model::UnixMs(until)));
+                    rig.tell(UpstreamEvent::MemberChanged { guild: GUILD, member: data });
+                }
+                Step::EditRole(to) => {
+                    bits = to;
+                    let role = role(20, Permissions(bits));
+                    rig.tell(UpstreamEvent::RoleChanged { guild: GUILD, role });
+                }
+                Step::Reauth => {
+                    let known = rig.hub.permissions_of(GUILD, ANN).unwrap_or_default();
+                    let reauth = Command::Reauth {
+                        credentials: Credentials {
+                            user_token: Secret::new("ggu_test"),
+                            gateway_token: Secret::new("gggu_test"),
+                        },
+                        known_permissions: known.to_string().into(),
+                    };
+                    command(&mut rig, client(0), ANN, reauth);
+                }
+                Step::Patch => {
+                    let may = holds && match bits {
+                        0 => false,
+                        8 => true,
+                        _ => until <= rig.now.wall.0,
+                    };
+                    let (asks, answers) = (rig.session_asks.len(), rig.answers.len());
+                    patch(&mut rig, client(0), ANN);
+                    if !may {
+                        prop_assert_eq!(rig.session_asks.len(), asks);
+                        prop_assert_eq!(rig.answers.len(), answers + 1);
+                        prop_assert!(rig.answers[answers].1.is_err());
+                    }
+                }
+            }
+        }
+    }
 }
