@@ -177,9 +177,9 @@ impl IdentifyQueue {
         if self.granted.remove(&permit.shard).is_some() {
             self.remaining = self.remaining.saturating_add(1).min(self.total);
         }
+        // In place of the closing that the permit brought: nothing was sent.
         let bucket = permit.shard.id % self.max_concurrency;
-        let closed = self.closed_until.entry(bucket).or_insert(until);
-        *closed = until.max(*closed);
+        self.closed_until.insert(bucket, until);
         self.waiting.push_front(permit);
     }
 

@@ -32,7 +32,7 @@ pub use self::{
     session::{ShardNumber, ShardSession},
 };
 use self::{
-    heart::{Heart, Pulse},
+    heart::{Heart, Pulse, Reader},
     ladder::{Fate, Ladder, Reached, Verdict},
     outbox::{Outbox, message},
     session::{KEEP, Progress, Session},
@@ -214,12 +214,15 @@ impl Shard {
             Input::Suspend => self.stop(now, Stopped::Suspended(None), out),
             Input::Tick {
                 backlog: Backlog::Empty,
-            } => self.on_time(now, Backlog::Empty, out),
+            } => self.on_time(now, Reader::Done, out),
             Input::Tick {
                 backlog: Backlog::Pending,
-            } => self.be_patient(now),
+            } => {
+                self.be_patient(now);
+                self.on_time(now, Reader::Stalled, out);
+            }
         }
-        self.on_time(now, Backlog::Pending, out);
+        self.on_time(now, Reader::Busy, out);
         self.flush(now, out);
     }
 
@@ -279,8 +282,8 @@ impl Shard {
         ClientPayload::Heartbeat(session.and_then(|session| session.progress.received()))
     }
 
-    fn on_time(&mut self, now: Mono, backlog: Backlog, out: &mut Vec<Output>) {
-        let all_read = backlog == Backlog::Empty;
+    fn on_time(&mut self, now: Mono, reader: Reader, out: &mut Vec<Output>) {
+        let all_read = reader == Reader::Done;
         match &self.state {
             State::Backoff { until } if *until <= now => self.dial(now, out),
             State::Dialing { until } if *until <= now => {
@@ -316,15 +319,15 @@ impl Shard {
             | State::Closing { .. }
             | State::Stopped => {}
         }
-        self.beat(now, all_read, out);
+        self.beat(now, reader, out);
     }
 
-    fn beat(&mut self, now: Mono, all_read: bool, out: &mut Vec<Output>) {
+    fn beat(&mut self, now: Mono, reader: Reader, out: &mut Vec<Output>) {
         let payload = self.heartbeat();
         let Some(link) = &mut self.link else {
             return;
         };
-        match link.heart.pulse(now, all_read) {
+        match link.heart.pulse(now, reader) {
             Pulse::Rest => {}
             Pulse::Dead => self.leave(now, Loss::HeartbeatUnanswered, Fate::Resume, out),
             Pulse::Beat => {

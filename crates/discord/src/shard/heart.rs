@@ -18,8 +18,17 @@ pub(super) struct Heart {
     due: Mono,
     /// When the beat that waits for its answer was sent.
     unanswered: Option<Mono>,
-    /// No judging before this.
-    patient_until: Mono,
+}
+
+/// How far what arrived has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// All of it.
+    Done,
+    /// It is being read.
+    Busy,
+    /// Nobody reads just now.
+    Stalled,
 }
 
 /// What a heart wants when its time has come.
@@ -44,7 +53,6 @@ impl Heart {
             interval,
             due: now + rng.within(interval),
             unanswered: None,
-            patient_until: Mono::ZERO,
         }
     }
 
@@ -53,27 +61,22 @@ impl Heart {
     }
 
     pub(super) fn deadline(&self) -> Mono {
-        match self.unanswered {
-            Some(_) => self.due.max(self.patient_until),
-            None => self.due,
-        }
+        self.due
     }
 
     /// A beat that is due and whose forerunner was not answered means death, but only once all
-    /// that arrived has been read; or after another whole interval, for a reader that is never done.
-    pub(super) fn pulse(&self, now: Mono, all_read: bool) -> Pulse {
+    /// that arrived has been read; or after another whole interval, for a reader that is never
+    /// done. While nobody reads, beats go on: the answer may have come long ago.
+    pub(super) fn pulse(&self, now: Mono, reader: Reader) -> Pulse {
         if now < self.due {
             return Pulse::Rest;
         }
-        match self.unanswered {
-            None => Pulse::Beat,
-            Some(_) if all_read || now >= self.due + self.interval => Pulse::Dead,
-            Some(_) => Pulse::Rest,
+        match (self.unanswered, reader) {
+            (None, _) | (Some(_), Reader::Stalled) => Pulse::Beat,
+            (Some(_), Reader::Done) => Pulse::Dead,
+            (Some(_), Reader::Busy) if now >= self.due + self.interval => Pulse::Dead,
+            (Some(_), Reader::Busy) => Pulse::Rest,
         }
-    }
-
-    pub(super) fn be_patient(&mut self, until: Mono) {
-        self.patient_until = until;
     }
 
     /// The beat of the schedule was sent.

@@ -235,12 +235,9 @@ impl Shard {
         }
     }
 
-    /// The driver has not read all that arrived: whoever seems silent may have spoken.
+    /// The driver does not read just now: whoever seems silent may have spoken.
     pub(super) fn be_patient(&mut self, now: Mono) {
         let later = now + PATIENCE;
-        if let Some(link) = &mut self.link {
-            link.heart.be_patient(later);
-        }
         match &mut self.state {
             State::AwaitHello { until }
             | State::Identifying { until }
