@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { chromium } from "playwright-core";
-
+import { launch, signIn } from "./browser.js";
 import { Demo } from "./demo.js";
 
 /** @type {Demo} */ let demo;
@@ -12,10 +11,7 @@ import { Demo } from "./demo.js";
 
 before(async () => {
   demo = await Demo.start();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
 });
 
 after(async () => {
@@ -23,23 +19,7 @@ after(async () => {
   await demo?.stop();
 });
 
-/**
- * A page with one account signed in and live, and what went wrong in it.
- * @param {string} uid
- */
-async function signedIn(uid) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-  /** @type {string[]} */
-  const faults = [];
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
-  await page.goto(demo.url);
-  await page.selectOption("#account", uid);
-  await page.click('#who button[type="submit"]');
-  await page.waitForSelector('#link[data-state="live"]');
-  await page.waitForFunction(() => /^\d+$/.test(document.querySelector("#count")?.textContent ?? ""));
-  return { page, faults };
-}
+const signedIn = (/** @type {string} */ uid) => signIn(browser, demo, uid);
 
 /** @param {import("playwright-core").Page} page */
 const shownCount = async (page) => Number(await page.textContent("#count"));

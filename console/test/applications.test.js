@@ -1,0 +1,103 @@
+// @ts-check
+/** A staff application from form to acceptance, in real browsers side by side. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { launch, signIn } from "./browser.js";
+import { Demo } from "./demo.js";
+
+/** @type {Demo} */ let demo;
+/** @type {import("playwright-core").Browser} */ let browser;
+/** @type {Record<string, { uid: string }>} */ let people;
+/** @type {string} */ let guild;
+
+before(async () => {
+  demo = await Demo.start();
+  browser = await launch();
+  const offer = await demo.offer();
+  guild = offer.guilds[0].id;
+  people = Object.fromEntries(offer.accounts.map((/** @type {any} */ account) => [account.tag, account]));
+});
+
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+/** @param {string} name */
+const as = (name) => signIn(browser, demo, people[name].uid);
+
+/** @param {import("playwright-core").Page} page */
+async function beginEditing(page) {
+  await page.click("#edit");
+  await page.waitForSelector('#sheet [data-path="add-section"]');
+}
+
+test("what one manager types, the other sees", async () => {
+  const [mia, max] = await Promise.all([as("mia"), as("max")]);
+  await beginEditing(mia.page);
+  await beginEditing(max.page);
+  await mia.page.waitForFunction(() => document.querySelector("#editor-state")?.textContent?.includes("max"));
+
+  const sections = await mia.page.locator("#sheet > fieldset").count();
+  await mia.page.click('[data-path="add-section"]');
+  await mia.page.waitForFunction((had) => document.querySelectorAll("#sheet > fieldset").length === had + 1, sections);
+  const title = `[data-path="/sections/${sections}/title"]`;
+  await mia.page.fill(title, "About you");
+  await max.page.waitForFunction((at) => /** @type {any} */ (document.querySelector(at))?.value === "About you", title);
+
+  await max.page.click(`[data-path="/sections/${sections}/fields/-"], [data-path="/sections/${sections}/add"]`);
+  const question = `[data-path="/sections/${sections}/fields/0/title"]`;
+  await max.page.waitForSelector(question);
+  await max.page.fill(question, "Why you?");
+  await mia.page.waitForFunction((at) => /** @type {any} */ (document.querySelector(at))?.value === "Why you?", question);
+  await mia.page.selectOption('[data-path="status"]', "1");
+  await max.page.waitForFunction(() => /** @type {any} */ (document.querySelector('[data-path="status"]'))?.value === "1");
+
+  if (process.env.EDITOR_PICTURE) await mia.page.screenshot({ path: process.env.EDITOR_PICTURE, fullPage: true });
+  assert.deepEqual([...mia.faults, ...max.faults], []);
+  await mia.page.close();
+  await max.page.close();
+});
+
+test("a manager who loses the role is put out of the editor", async () => {
+  const { page } = await as("mia");
+  await beginEditing(page);
+  const { roles } = await demo.discord("GET", `/guilds/${guild}/members/${people.mia.uid}`);
+  for (const role of roles) {
+    await demo.discord("DELETE", `/guilds/${guild}/members/${people.mia.uid}/roles/${role}`);
+  }
+  await page.waitForFunction(() => document.querySelector("#editor-state")?.textContent === "the session is over: forbidden");
+  assert.equal(await page.locator("#sheet > *").count(), 0);
+  for (const role of roles) {
+    await demo.discord("PUT", `/guilds/${guild}/members/${people.mia.uid}/roles/${role}`);
+  }
+  await page.close();
+});
+
+test("an application is filled in, submitted, accepted, and the applicant hears of it at once", async () => {
+  const [mia, ada] = await Promise.all([as("mia"), as("ada")]);
+  await ada.page.click("#fill-in");
+  await ada.page.waitForSelector("#submit");
+  for (const field of await ada.page.locator("#answers input:not([type=checkbox]), #answers textarea").all()) {
+    await field.fill("Because I am here every day.");
+  }
+  for (const field of await ada.page.locator("#answers select").all()) await field.selectOption({ index: 1 });
+  for (const group of await ada.page.locator("#answers fieldset").all()) await group.locator("input").first().check();
+  await ada.page.click("#submit");
+  await ada.page.waitForFunction(() => document.querySelector("#apply-state")?.textContent?.startsWith("submitted"));
+
+  const row = mia.page.locator("#submitted li");
+  await row.waitFor();
+  await row.locator("input").fill("Welcome to the team");
+  await row.locator('[data-decision="0"]').click();
+  await ada.page.waitForSelector("#inbox li[data-id]");
+  assert.match((await ada.page.textContent("#inbox")) ?? "", /accepted: “Welcome to the team”/);
+
+  // Reviewed once: the second word comes too late.
+  await row.locator('[data-decision="1"]').click();
+  await mia.page.waitForFunction(() => /already/.test(document.querySelector("#submitted [role=status]")?.textContent ?? ""));
+  assert.deepEqual([...mia.faults, ...ada.faults], []);
+  await mia.page.close();
+  await ada.page.close();
+});
