@@ -16,6 +16,7 @@ mod playback;
 mod pull;
 mod session;
 mod state;
+mod storm;
 
 pub(crate) use close::Close;
 pub use close::CloseCode;

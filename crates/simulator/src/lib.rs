@@ -13,6 +13,7 @@ mod event;
 mod gateway;
 mod iso;
 mod recording;
+mod remote;
 mod rest;
 mod rng;
 mod simulator;
@@ -32,6 +33,7 @@ pub use recording::{
     Direction, RecordError, RecordOptions, RecordSummary, RecordedFrame, Recorder, Recording,
     RecordingError, Redaction, Redactor, record,
 };
+pub use remote::{RemoteError, RemoteSimulator};
 pub use simulator::{Made, Simulator, SimulatorHandle};
 pub use world::{
     Application, Availability, Change, ChangeError, Channel, ChannelKind, Crowd, Emoji, Generated,

@@ -141,6 +141,11 @@ impl SimulatorHandle {
         self.shared.with(|discord| discord.set_motion(motion));
     }
 
+    /// Lets one fault happen about `every` so often, each to one connection; none ends it.
+    pub fn set_storm(&self, every: Option<Duration>) {
+        self.shared.with(|discord| discord.set_storm(every));
+    }
+
     /// What has happened so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -28,7 +28,7 @@ struct Payload {
 impl Discord {
     /// One message of a client's.
     pub(crate) fn frame(&mut self, id: ConnectionId, message: &[u8]) {
-        let (now, settings) = (self.now.mono, self.settings.clone());
+        let (now, settings) = (self.now.mono, &self.settings);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -36,11 +36,12 @@ impl Discord {
             return;
         }
         self.counters.payloads += 1;
-        if message.len() > settings.payload_bytes_max {
-            return self.close(id, CloseCode::DECODE_ERROR);
-        }
-        if !connection.admit(now, settings.payloads_max, settings.payload_window) {
+        let fits = message.len() <= settings.payload_bytes_max;
+        if fits && !connection.admit(now, settings.payloads_max, settings.payload_window) {
             return self.close(id, CloseCode::RATE_LIMITED);
+        }
+        if !fits {
+            return self.close(id, CloseCode::DECODE_ERROR);
         }
         match serde_json::from_slice::<Payload>(message) {
             Ok(payload) => self.command(id, &payload),

@@ -125,7 +125,7 @@ impl Discord {
         }
     }
 
-    fn fault_one(&mut self, id: ConnectionId, fault: &Fault) {
+    pub(super) fn fault_one(&mut self, id: ConnectionId, fault: &Fault) {
         let now = self.now.mono;
         match fault {
             Fault::Reconnect { close_after } => {

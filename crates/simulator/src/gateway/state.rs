@@ -17,6 +17,7 @@ use super::{
     intents,
     motion::Movement,
     session::{Job, Link, Session},
+    storm::Storm,
 };
 use crate::{
     clock::Clock,
@@ -48,6 +49,8 @@ pub struct Counters {
     pub dispatches: u64,
     /// Connections that the gateway closed.
     pub closes: u64,
+    /// Faults of storms.
+    pub storm_faults: u64,
     /// REST calls.
     pub rest_calls: u64,
 }
@@ -70,6 +73,7 @@ pub(crate) struct Discord {
     pub(super) sessions: BTreeMap<Box<str>, Session>,
     pub(super) movement: Movement,
     pub(super) playback: Option<Playback>,
+    pub(super) storm: Option<Storm>,
     /// The status and activities that op 3 set for the bot.
     pub(super) presence: Option<serde_json::Value>,
     wakes: BTreeSet<ConnectionId>,
@@ -90,6 +94,7 @@ impl Discord {
             now,
             movement: Movement::new(config.motion, now.mono),
             playback: config.playback,
+            storm: None,
             clock: config.clock,
             seed: config.seed,
             rng: Rng::new(config.seed),
@@ -289,6 +294,7 @@ impl Discord {
         }
         self.move_world();
         self.play();
+        self.blow();
     }
 
     fn tick_connection(&mut self, id: ConnectionId, now: Mono) {
@@ -358,7 +364,11 @@ impl Discord {
         });
         of_connections
             .chain(of_sessions)
-            .chain([self.movement.deadline(), self.playback_deadline()])
+            .chain([
+                self.movement.deadline(),
+                self.playback_deadline(),
+                self.storm.map(Storm::deadline),
+            ])
             .flatten()
             .min()
     }

@@ -40,6 +40,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/bursts", post(start_burst))
         .route("/bursts/{number}", get(burst))
         .route("/motion", post(motion))
+        .route("/storm", post(storm))
         .route("/dispatch", post(dispatch))
         .route("/clock", post(clock))
 }
@@ -246,6 +247,13 @@ async fn motion(State(shared): World, body: Bytes) -> Result<StatusCode, Refusal
         },
     };
     shared.with(|discord| discord.set_motion(motion));
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn storm(State(shared): World, body: Bytes) -> Result<StatusCode, Refusal> {
+    let call: MotionCall = read(&body)?;
+    let every = call.every_ms.map(|ms| Duration::from_millis(ms.max(1)));
+    shared.with(|discord| discord.set_storm(every));
     Ok(StatusCode::NO_CONTENT)
 }
 

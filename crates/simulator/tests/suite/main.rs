@@ -10,6 +10,7 @@ mod faults;
 mod http_client;
 mod identify;
 mod members;
+mod moving;
 mod recording;
 mod rest;
 mod resume;
