@@ -76,7 +76,13 @@ fn each_crate_imports_only_whom_it_may() {
 fn pure_crates_pull_in_nothing_impure() {
     for name in PURE {
         let found = imports(name);
-        let impure: Vec<_> = IMPURE.iter().filter(|&&name| found.contains(name)).collect();
-        assert!(impure.is_empty(), "{name} is pure and must not pull in {impure:?}");
+        let impure: Vec<_> = IMPURE
+            .iter()
+            .filter(|&&name| found.contains(name))
+            .collect();
+        assert!(
+            impure.is_empty(),
+            "{name} is pure and must not pull in {impure:?}"
+        );
     }
 }

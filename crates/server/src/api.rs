@@ -4,6 +4,7 @@
 //! Every route under `/api/v1` but its own description needs the admin key: a handler asks
 //! for [`extract::Admin`], which nobody can make without it. Every error is a problem document.
 
+mod discord;
 mod extract;
 mod gateway;
 mod guilds;
@@ -23,6 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::problem::{FieldError, Problem, ProblemKind};
 
+pub use discord::{DiscordPort, OperatorCommand};
 pub use gateway::PeerAddress;
 pub use page::{Asset, Assets};
 pub use state::{Api, ApiParts, GuildSummary, Live, LiveError, NotReady, Readiness};
@@ -41,6 +43,7 @@ pub use state::{Api, ApiParts, GuildSummary, Live, LiveError, NotReady, Readines
         (name = "tokens", description = "Credentials of users, guilds and the site"),
         (name = "guilds", description = "Guilds as the gateway sees them now"),
         (name = "notifications", description = "What users are told"),
+        (name = "discord", description = "What the bot's shards are to send"),
         (name = "gateway", description = "Where clients connect"),
         (name = "operation", description = "How the gateway is"),
     )
@@ -71,6 +74,7 @@ fn described() -> (Router<Api>, utoipa::openapi::OpenApi) {
         .routes(routes!(guilds::read))
         .routes(routes!(guilds::set_invite))
         .routes(routes!(notifications::send))
+        .merge(discord::routes())
         .routes(routes!(gateway::locate))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
@@ -86,7 +90,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// All that is served over plain HTTP.
-#[must_use]
 pub fn router(api: Api) -> Router {
     let (router, _) = described();
     router

@@ -141,7 +141,7 @@ pub struct DiscordConfig {
     /// Whether close 4009 keeps the session.
     pub on_timeout: OnReconnect,
     /// Whether opcodes 5 and 12, which no bot may send, can be sent.
-    pub allow_user_opcodes: bool,
+    pub user_opcodes: UserOpcodes,
     /// How often counts are polled where the bot lacks the GUILD_MEMBERS intent.
     pub count_poll_interval: Duration,
     /// The bot's status, shown from the start.
@@ -168,6 +168,15 @@ pub enum OnReconnect {
     Resume,
     /// Begins a new one.
     Identify,
+}
+
+/// Whether what Discord forbids to bots can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserOpcodes {
+    /// It is refused here.
+    Refuse,
+    /// It is sent.
+    Allow,
 }
 
 /// Somebody who is told of submissions and reviews.

@@ -11,7 +11,7 @@ mod tests;
 
 use std::{
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,8 +24,12 @@ use prometheus_client::{
     metrics::MetricType,
     registry::Registry,
 };
+use tokio::sync::watch;
 
-use crate::edge::{Edges, Histogram as EdgeHistogram};
+use crate::{
+    edge::{Edges, Histogram as EdgeHistogram},
+    upstream::{UpstreamStats, UpstreamStatus},
+};
 
 pub use table::{Row, TABLE, markdown};
 
@@ -33,7 +37,9 @@ pub use table::{Row, TABLE, markdown};
 #[derive(Debug, Default)]
 pub struct Metrics {
     /// The edge's shards, once they run.
-    pub edges: OnceLock<Edges>,
+    edges: OnceLock<Edges>,
+    /// Discord's side, once it runs.
+    upstream: OnceLock<UpstreamFigures>,
     /// Authentications by outcome, [`Authentication::ALL`]'s order.
     authentications: [Counter; Authentication::ALL.len()],
     /// Refused tokens by reason, [`TokenRefusal::ALL`]'s order.
@@ -48,18 +54,25 @@ pub struct Metrics {
     pub store_latency: Durations,
     /// Changes read from the store's feed.
     pub feed_changes: Counter,
-    /// Connections closed since their token was revoked... counted by token, not connection.
+    /// Tokens whose revocation was read from the feed.
     pub tokens_revoked: Counter,
     /// Discord events taken in, by kind.
     pub discord_events: Named,
-    /// Shards of the bot's by state.
-    pub discord_shards: Named,
     /// Guilds that Discord has sent.
     pub guilds: Level,
     /// Messages that wait for the hub.
     pub hub_queue: Level,
     /// Requests over plain HTTP by status.
     pub http_responses: Named,
+}
+
+/// Discord's side, as far as it counts.
+#[derive(Debug)]
+pub struct UpstreamFigures {
+    /// What it has counted.
+    pub stats: Arc<UpstreamStats>,
+    /// How its shards are.
+    pub status: watch::Receiver<UpstreamStatus>,
 }
 
 /// How an authentication ended.
@@ -165,11 +178,6 @@ impl Named {
         *self.lock().entry(name).or_default() += 1;
     }
 
-    /// These are the numbers from now on.
-    pub fn replace(&self, numbers: impl IntoIterator<Item = (&'static str, u64)>) {
-        *self.lock() = numbers.into_iter().collect();
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeMap<&'static str, u64>> {
         self.0
             .lock()
@@ -198,6 +206,17 @@ impl Durations {
 }
 
 impl Metrics {
+    /// Reads the edge's own figures from now on.
+    pub fn watch_edges(&self, edges: Edges) {
+        // The first to come is the node's own.
+        let _ = self.edges.set(edges);
+    }
+
+    /// Reads the figures of Discord's side from now on.
+    pub fn watch_upstream(&self, upstream: UpstreamFigures) {
+        let _ = self.upstream.set(upstream);
+    }
+
     /// Counts the end of an authentication.
     pub fn count_authentication(&self, outcome: Authentication) {
         self.authentications[outcome as usize].increment();
@@ -210,9 +229,9 @@ impl Metrics {
 
     /// Everything, as text for Prometheus.
     #[must_use]
-    pub fn encode(self: &std::sync::Arc<Metrics>) -> String {
+    pub fn encode(self: &Arc<Metrics>) -> String {
         let mut registry = Registry::with_prefix(PREFIX);
-        registry.register_collector(Box::new(Reader(std::sync::Arc::clone(self))));
+        registry.register_collector(Box::new(Reader(Arc::clone(self))));
         let mut text = String::new();
         text::encode(&mut text, &registry).expect("a string takes all that is written");
         text
@@ -224,7 +243,7 @@ const PREFIX: &str = "guildgate";
 
 /// Reads every row of the table.
 #[derive(Debug)]
-struct Reader(std::sync::Arc<Metrics>);
+struct Reader(Arc<Metrics>);
 
 impl Collector for Reader {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {

@@ -1,12 +1,13 @@
 //! A node: every part of the gateway, started in the right order and stopped in the right one.
 
-mod hub_driver;
+mod outside;
+mod restart;
 mod settings;
 mod upkeep;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use guildgate_core::hub;
+use guildgate_discord::ShardSession;
 use guildgate_store::{Store, StoreError, hash_secret};
 use tokio::{
     net::TcpListener,
@@ -20,11 +21,12 @@ use crate::{
     config::Config,
     edge::{EdgeThreads, Edges},
     front::{self, Front, Tls, TlsError},
-    metrics::Metrics,
-    services::{ServiceParts, Services},
+    hub_thread::{self, HubHandle, HubParts, HubThread},
+    metrics::{Metrics, UpstreamFigures},
+    services::{OutboxWorker, ServiceParts, Services},
     upstream::{StoreBudget, Upstream, UpstreamError, UpstreamParts},
 };
-use hub_driver::HubHandle;
+use outside::World;
 
 /// Events from Discord that may wait for the hub; past it nothing is read from Discord.
 const EVENTS_MAX: usize = 1024;
@@ -63,11 +65,14 @@ pub enum NodeError {
     #[error("the database does not answer")]
     Store(#[from] StoreError),
     /// The system gave no threads.
-    #[error("the threads that serve sockets cannot be started")]
+    #[error("the node's threads cannot be started")]
     Threads(#[source] io::Error),
     /// Discord refuses the bot, or cannot be spoken to as configured.
     #[error(transparent)]
     Discord(#[from] UpstreamError),
+    /// The thread that owns the guilds has ended by a fault of its own.
+    #[error("the owner of the guilds has ended by a fault of its own; see the log, start again")]
+    Hub,
 }
 
 /// A running node.
@@ -76,14 +81,21 @@ pub struct Node {
     drain_window: Duration,
     readiness: Arc<Readiness>,
     edges: Edges,
-    threads: EdgeThreads,
+    edge_threads: EdgeThreads,
     store: Arc<dyn Store>,
     clock: Clock,
     hub: HubHandle,
-    upstream: Mutex<Upstream>,
+    failing: Mutex<Failing>,
     draining: CancellationToken,
     stopping: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// The parts that can fail while the node runs.
+struct Failing {
+    /// None once Discord has refused the bot: nothing is left to be stopped then.
+    upstream: Option<Upstream>,
+    hub: HubThread,
 }
 
 impl Node {
@@ -121,18 +133,22 @@ impl Node {
         let tasks = TaskTracker::new();
 
         let (to_services, from_edges) = mpsc::unbounded_channel();
-        let (edges, threads) = Edges::start(&settings::edge(&config), &to_services, clock)
+        let (edges, edge_threads) = Edges::start(&settings::edge(&config), &to_services, clock)
             .map_err(NodeError::Threads)?;
-        // The metrics are this function's own: nobody has set it before.
-        let _ = metrics.edges.set(edges.clone());
+        metrics.watch_edges(edges.clone());
 
-        let (hub, start_hub) = hub_driver::start(
-            settings::hub(&config),
-            edges.clone(),
+        let left = restart::take(&*store, clock.now().wall).await?;
+        let (to_hub, events) = mpsc::channel(EVENTS_MAX);
+        let (hub, requests, hub_thread) = hub_thread::start(HubParts {
+            config: settings::hub(&config),
+            snapshots: left.snapshots,
+            events,
+            edges: Box::new(edges.clone()),
             clock,
-            Arc::clone(&readiness),
-            Arc::clone(&metrics),
-        );
+            readiness: Arc::clone(&readiness),
+            metrics: Arc::clone(&metrics),
+        })
+        .map_err(NodeError::Threads)?;
 
         let services = Services::new(ServiceParts {
             store: Arc::clone(&store),
@@ -144,38 +160,41 @@ impl Node {
             questions_max: config.questions_max,
             webhooks: config.webhooks.clone(),
         });
+        // Before the first client: what changes from here on is told to those who are let in.
         let feed = services.feed().await?;
-        tasks.spawn(feed.run(stopping.clone()));
-        tasks.spawn(services.run(from_edges));
-        tasks.spawn(upkeep::run(Arc::clone(&store), clock, stopping.clone()));
 
-        let upstream_config = settings::upstream(&config);
-        let bot = hash_secret(&upstream_config.token);
-        let (events, mut arrived) = mpsc::channel(EVENTS_MAX);
-        let upstream = Upstream::start(UpstreamParts {
-            config: upstream_config,
-            clock,
-            budget: Arc::new(StoreBudget::new(Arc::clone(&store), bot)),
-            sessions: Vec::new(),
-            events,
-        })?;
-        start_hub(upstream.handle());
-        let to_hub = hub.clone();
-        tasks.spawn(async move {
-            while let Some(arrived) = arrived.recv().await {
-                let input = hub::Input::Upstream {
-                    shard: arrived.shard,
-                    event: arrived.event,
-                };
-                to_hub.input(input, Some(arrived.at));
-            }
+        let upstream = start_upstream(&config, &store, clock, left.sessions, to_hub)?;
+        metrics.watch_upstream(UpstreamFigures {
+            stats: upstream.stats(),
+            status: upstream.status(),
         });
+        let outside = hub_thread::Outside {
+            hub: hub.clone(),
+            services: services.clone(),
+            upstream: upstream.handle(),
+            rest: upstream.rest(),
+            status: upstream.status(),
+            intents: config.discord.intents,
+        };
+        let outbox = OutboxWorker {
+            store: Arc::clone(&store),
+            outside: Arc::new(World::new(upstream.rest())?),
+            webhooks: config.webhooks.clone(),
+            clock,
+        };
+        tasks.spawn(hub_thread::serve(outside, requests));
+        tasks.spawn(feed.run(stopping.clone()));
+        tasks.spawn(services.clone().run(from_edges));
+        tasks.spawn(outbox.run(stopping.clone()));
+        tasks.spawn(upkeep::run(Arc::clone(&store), clock, stopping.clone()));
 
         let router = api::router(Api::new(ApiParts {
             config: Arc::clone(&config),
             store: Arc::clone(&store),
             clock,
             live: Arc::new(hub.clone()),
+            discord: Arc::new(upstream.handle()),
+            services,
             readiness: Arc::clone(&readiness),
             metrics,
             assets,
@@ -199,11 +218,14 @@ impl Node {
             drain_window: config.drain_window,
             readiness,
             edges,
-            threads,
+            edge_threads,
             store,
             clock,
             hub,
-            upstream: Mutex::new(upstream),
+            failing: Mutex::new(Failing {
+                upstream: Some(upstream),
+                hub: hub_thread,
+            }),
             draining,
             stopping,
             tasks,
@@ -221,25 +243,47 @@ impl Node {
         self.readiness.ready().await;
     }
 
-    /// Waits until the node cannot go on.
+    /// Waits until the node cannot go on. To be followed by [`Node::drain`].
     pub async fn failed(&self) -> NodeError {
-        self.upstream.lock().await.refused().await.into()
+        let mut failing = self.failing.lock().await;
+        let Failing { upstream, hub } = &mut *failing;
+        let refused = async {
+            match upstream {
+                Some(upstream) => upstream.refused().await,
+                None => std::future::pending().await,
+            }
+        };
+        let error = tokio::select! {
+            error = refused => error,
+            () = hub.ended() => return NodeError::Hub,
+        };
+        *upstream = None;
+        error.into()
     }
 
-    /// Lets clients go, spread over the drain window; then stops everything.
+    /// Lets clients go, spread over the drain window; leaves Discord's sessions to the next
+    /// process; then stops everything.
     pub async fn drain(self) {
         self.readiness.set(Err(NotReady::Draining));
         self.draining.cancel();
         self.edges.drain(self.drain_window);
-        let threads = self.threads;
-        // The threads end when the last client is gone; waiting for them blocks.
-        if tokio::task::spawn_blocking(move || threads.join())
-            .await
-            .is_err()
-        {
-            tracing::error!("the wait for the edge's threads broke off");
+        let edge_threads = self.edge_threads;
+        // The threads end when the last client is gone.
+        blocking(move || edge_threads.join()).await;
+
+        let Failing { upstream, hub } = self.failing.into_inner();
+        if let Some(upstream) = upstream {
+            let sessions = upstream.suspend().await;
+            let now = self.clock.now().wall;
+            if let Err(error) = restart::leave(&*self.store, &self.hub, sessions, now).await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "Discord's sessions could not be kept; the next process begins anew"
+                );
+            }
         }
-        let _sessions = self.upstream.into_inner().suspend().await;
+        self.hub.stop();
+        blocking(move || hub.join()).await;
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -257,4 +301,29 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| NodeError::Listen { address, source })
+}
+
+fn start_upstream(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: Clock,
+    sessions: Vec<ShardSession>,
+    events: mpsc::Sender<crate::upstream::Arrived>,
+) -> Result<Upstream, UpstreamError> {
+    let config = settings::upstream(config);
+    let bot = hash_secret(&config.token);
+    Upstream::start(UpstreamParts {
+        config,
+        clock,
+        budget: Arc::new(StoreBudget::new(Arc::clone(store), bot)),
+        sessions,
+        events,
+    })
+}
+
+/// Waits for something that blocks, away from the runtime's own threads.
+async fn blocking(wait: impl FnOnce() + Send + 'static) {
+    if tokio::task::spawn_blocking(wait).await.is_err() {
+        tracing::error!("the wait for a thread broke off");
+    }
 }

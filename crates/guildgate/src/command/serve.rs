@@ -75,7 +75,7 @@ pub fn node_failure(error: NodeError) -> Failure {
         NodeError::Listen { .. } => Code::Listen,
         NodeError::Tls(_) => Code::Configuration,
         NodeError::Store(_) => Code::Database,
-        NodeError::Threads(_) => Code::Other,
+        NodeError::Threads(_) | NodeError::Hub => Code::Other,
     };
     Failure::new(code, error)
 }

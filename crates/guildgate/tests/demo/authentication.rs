@@ -30,7 +30,9 @@ async fn every_form_of_authentication_is_let_in_and_nothing_else() {
         (Some(gateway.guild_token()), None),
     ] {
         let mut client = gateway.connect().await;
-        client.send(json!({"op": 1, "d": {"token": token, "uid": uid}})).await;
+        client
+            .send(json!({"op": 1, "d": {"token": token, "uid": uid}}))
+            .await;
         assert_eq!(client.closed().await, 4004, "{uid:?}");
     }
     let metrics = gateway.api("GET", "/metrics", None).await.text;
@@ -40,7 +42,10 @@ async fn every_form_of_authentication_is_let_in_and_nothing_else() {
         "guildgate_token_refusals_total{reason=\"foreign\"} 1",
         "guildgate_closes_total{code=\"4004\"} 6",
     ] {
-        assert!(metrics.lines().any(|found| found == line), "no {line} in\n{metrics}");
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "no {line} in\n{metrics}"
+        );
     }
 }
 
@@ -52,7 +57,9 @@ async fn a_token_from_the_command_line_works_until_it_is_revoked_there() {
     let issued = Gateway::token_command(&data, &issue).await;
     let issued: Value = serde_json::from_str(&issued).expect("JSON");
     let mut client = gateway.connect().await;
-    client.authenticate(issued["token"].as_str(), Some(MIA)).await;
+    client
+        .authenticate(issued["token"].as_str(), Some(MIA))
+        .await;
     let mut other = gateway.connect_as(MIA).await;
 
     let id = issued["id"].as_str().expect("an id");
@@ -63,8 +70,7 @@ async fn a_token_from_the_command_line_works_until_it_is_revoked_there() {
     other.connect_guild(gateway.guild_token()).await;
 
     let listed = Gateway::token_command(&data, &["list", "--for", MIA, "--json"]).await;
-    let newest: Value =
-        serde_json::from_str(listed.lines().next().expect("a line")).expect("JSON");
+    let newest: Value = serde_json::from_str(listed.lines().next().expect("a line")).expect("JSON");
     assert_eq!(newest["state"], "revoked");
     assert!(!listed.contains("gggu_"), "no token is listed");
 }
@@ -88,7 +94,9 @@ async fn what_breaks_the_protocol_is_closed_and_harms_nobody_else() {
         assert_eq!(client.closed().await, code, "{frame}");
     }
     let mut twice = gateway.connect_as(MIA).await;
-    twice.send(json!({"op": 1, "d": {"token": null, "uid": null}})).await;
+    twice
+        .send(json!({"op": 1, "d": {"token": null, "uid": null}}))
+        .await;
     assert_eq!(twice.closed().await, 4005);
     let answer = bystander.command("NO_SUCH", json!({})).await;
     assert_eq!(answer["error"]["code"], "unknown_command");

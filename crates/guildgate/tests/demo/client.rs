@@ -74,7 +74,8 @@ impl Client {
 
     /// Authenticates, and answers opcode 2's `d`.
     pub async fn authenticate(&mut self, token: Option<&str>, uid: Option<&str>) -> Value {
-        self.send(json!({"op": 1, "d": {"token": token, "uid": uid}})).await;
+        self.send(json!({"op": 1, "d": {"token": token, "uid": uid}}))
+            .await;
         let frame = self.frame().await;
         assert_eq!(frame["op"], 2, "{frame}");
         frame["d"].clone()
@@ -82,7 +83,8 @@ impl Client {
 
     /// Sends a command, and answers its answer's `d`; events before it are passed over.
     pub async fn command(&mut self, cmd: &str, data: Value) -> Value {
-        self.send(json!({"op": 6, "cmd": cmd, "nonce": "n", "d": data})).await;
+        self.send(json!({"op": 6, "cmd": cmd, "nonce": "n", "d": data}))
+            .await;
         loop {
             let frame = self.frame().await;
             if frame["op"] == 7 {
@@ -110,7 +112,10 @@ impl Client {
             if frame["op"] != 5 {
                 continue;
             }
-            assert_eq!(frame["t"], frame["ev"], "an event has its name in both places");
+            assert_eq!(
+                frame["t"], frame["ev"],
+                "an event has its name in both places"
+            );
             if frame["t"] == name {
                 return (frame["d"].clone(), before);
             }

@@ -113,7 +113,9 @@ impl Gateway {
     /// A client with full access as somebody of the demo.
     pub async fn connect_as(&self, uid: &str) -> Client {
         let mut client = self.connect().await;
-        client.authenticate(Some(self.token_of(uid)), Some(uid)).await;
+        client
+            .authenticate(Some(self.token_of(uid)), Some(uid))
+            .await;
         client
     }
 
@@ -130,7 +132,9 @@ impl Gateway {
     pub fn guild_token(&self) -> &str {
         let guilds = self.kept["guilds"].as_array().expect("guilds");
         let found = guilds.iter().find(|guild| guild["id"] == REST);
-        found.expect("the guild")["token"].as_str().expect("a token")
+        found.expect("the guild")["token"]
+            .as_str()
+            .expect("a token")
     }
 
     pub fn global_token(&self) -> &str {
@@ -164,7 +168,10 @@ impl Gateway {
             .expect("the binary runs");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {errors}");
-        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+        String::from_utf8(output.stdout)
+            .expect("text")
+            .trim()
+            .to_owned()
     }
 
     /// Ends the process as a power cut would.

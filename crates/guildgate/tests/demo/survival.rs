@@ -29,14 +29,21 @@ async fn no_token_and_no_notification_is_lost_when_the_process_is_killed() {
     gateway.kill().await;
 
     let gateway = Gateway::start(&data).await;
-    assert_eq!(gateway.token_of(MIA), old_token, "the demo offers the same tokens");
+    assert_eq!(
+        gateway.token_of(MIA),
+        old_token,
+        "the demo offers the same tokens"
+    );
     let mut mia = gateway.connect().await;
     let told = mia.authenticate(Some(&old_token), Some(MIA)).await;
     assert_eq!(told["missed_notifications"], json!([live]));
     mia.connect_guild(&guild_token).await;
     let connect = json!({"gid": REST, "token": guild_token});
     let refused = mia.command("CONNECT_GUILD", connect).await;
-    assert_eq!(refused["error"]["code"], "invalid_token", "both uses are counted");
+    assert_eq!(
+        refused["error"]["code"], "invalid_token",
+        "both uses are counted"
+    );
     let acknowledged = mia
         .command("NOTIFICATIONS_ACK", json!({"ids": [live["id"]]}))
         .await;
@@ -49,6 +56,8 @@ impl Gateway {
     /// What opcode 2 tells somebody of the demo.
     async fn connect_as_told(&self, uid: &str) -> Value {
         let mut client = self.connect().await;
-        client.authenticate(Some(self.token_of(uid)), Some(uid)).await
+        client
+            .authenticate(Some(self.token_of(uid)), Some(uid))
+            .await
     }
 }

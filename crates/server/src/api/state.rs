@@ -11,8 +11,8 @@ use guildgate_store::Store;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-use super::Assets;
-use crate::{clock::Clock, config::Config, metrics::Metrics};
+use super::{Assets, DiscordPort};
+use crate::{clock::Clock, config::Config, metrics::Metrics, services::Services};
 
 /// What every handler is given; cheap to clone.
 #[derive(Clone)]
@@ -28,6 +28,10 @@ pub struct ApiParts {
     pub clock: Clock,
     /// Guilds as they are now.
     pub live: Arc<dyn Live>,
+    /// Discord's side.
+    pub discord: Arc<dyn DiscordPort>,
+    /// Applications.
+    pub services: Services,
     /// Whether clients are served.
     pub readiness: Arc<Readiness>,
     /// What is counted.

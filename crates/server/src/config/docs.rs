@@ -18,7 +18,7 @@ pub fn markdown() -> String {
                     .collect();
                 format!("`[{}]`", items.join(", "))
             }
-            (default, Kind::Number | Kind::Bool) => format!("`{default}`"),
+            (default, Kind::Number) => format!("`{default}`"),
             (default, _) => format!("`\"{default}\"`"),
         };
         writeln!(

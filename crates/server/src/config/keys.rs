@@ -6,7 +6,7 @@ use guildgate_wire::Limits;
 
 use super::{
     Config, DiscordConfig, HeartbeatRequire, Kind, LogConfig, LogFormat, OnReconnect, PerAddress,
-    TransportCompression, value::Value,
+    TransportCompression, UserOpcodes, value::Value,
 };
 
 /// One key: how it is written, what it takes, what it is when nobody sets it.
@@ -68,6 +68,10 @@ const COMPRESSION: &[(&str, TransportCompression)] = &[
 const RECONNECT: &[(&str, OnReconnect)] = &[
     ("resume", OnReconnect::Resume),
     ("identify", OnReconnect::Identify),
+];
+const USER_OPCODES: &[(&str, UserOpcodes)] = &[
+    ("refuse", UserOpcodes::Refuse),
+    ("allow", UserOpcodes::Allow),
 ];
 const STATUS: &[(&str, &str)] = &[
     ("online", "online"),
@@ -212,9 +216,9 @@ keys! {
     "discord.on_timeout", Kind::OneOf(&["resume", "identify"]), "identify",
         "The same for Discord's close 4009, \"session timed out\".",
         |c, v| c.discord.on_timeout = v.one_of(RECONNECT)?;
-    "discord.allow_user_opcodes", Kind::Bool, "false",
+    "discord.user_opcodes", Kind::OneOf(&["refuse", "allow"]), "refuse",
         "Whether opcodes 5 and 12, which Discord forbids to bots, can be sent; for the simulator.",
-        |c, v| c.discord.allow_user_opcodes = v.bool()?;
+        |c, v| c.discord.user_opcodes = v.one_of(USER_OPCODES)?;
     "discord.count_poll_interval", Kind::Duration, "60s",
         "How often each guild's count is polled where the bot lacks the GUILD_MEMBERS intent.",
         |c, v| c.discord.count_poll_interval = v.positive_duration()?;
@@ -298,7 +302,7 @@ fn unset() -> Config {
             compression: TransportCompression::Off,
             on_reconnect: OnReconnect::Resume,
             on_timeout: OnReconnect::Identify,
-            allow_user_opcodes: false,
+            user_opcodes: UserOpcodes::Refuse,
             count_poll_interval: std::time::Duration::ZERO,
             presence_status: String::new(),
             presence_activity: None,

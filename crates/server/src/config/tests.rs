@@ -70,7 +70,7 @@ fn a_file_sets_every_kind_of_value() {
         intents = ["GUILDS"]
         shards = 4
         compression = "off"
-        allow_user_opcodes = true
+        user_opcodes = "allow"
         [invites]
         42 = "abc"
         [webhooks.staff]
@@ -87,7 +87,7 @@ fn a_file_sets_every_kind_of_value() {
     assert_eq!(config.discord.intents, Intents::GUILDS);
     assert_eq!(config.discord.shards, Some(4));
     assert_eq!(config.discord.compression, TransportCompression::Off);
-    assert!(config.discord.allow_user_opcodes);
+    assert_eq!(config.discord.user_opcodes, UserOpcodes::Allow);
     assert_eq!(config.invites[&GuildId(42)], "abc");
     assert_eq!(config.webhooks["staff"].url, "https://example.org/hook");
     let proxy: IpAddr = "10.9.8.7".parse().expect("an address");

@@ -29,8 +29,6 @@ pub enum Kind {
     Size,
     /// A number from 0 up.
     Number,
-    /// `true` or `false`.
-    Bool,
     /// Any text.
     Text,
     /// Any text, never shown.
@@ -60,7 +58,6 @@ impl Kind {
             Kind::Duration => "duration".into(),
             Kind::Size => "size".into(),
             Kind::Number => "number".into(),
-            Kind::Bool => "true or false".into(),
             Kind::Text => "text".into(),
             Kind::Secret => "secret".into(),
             Kind::Path => "path".into(),
@@ -85,7 +82,6 @@ impl Kind {
             Kind::Duration => "a duration with its unit such as \"250ms\", \"45s\", \"15m\" or \"2h\"".into(),
             Kind::Size => "a size such as \"4KiB\", \"1MiB\" or a number of bytes".into(),
             Kind::Number => "a whole number from 0 to 4294967295".into(),
-            Kind::Bool => "true or false".into(),
             Kind::Text | Kind::Secret => "a text".into(),
             Kind::Path => "a path".into(),
             Kind::Url => "an address that begins with http:// or https://".into(),
@@ -159,14 +155,6 @@ impl Value {
 
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.text()?.parse().ok()
-    }
-
-    pub(super) fn bool(&self) -> Option<bool> {
-        match self {
-            Value::Bool(yes) => Some(*yes),
-            Value::Text(text) => text.parse().ok(),
-            _ => None,
-        }
     }
 
     pub(super) fn number(&self) -> Option<u32> {

@@ -1,12 +1,19 @@
 //! The table of every figure.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use guildgate_store::TokenRefusal;
 use guildgate_wire::CloseCode;
 
 use super::{Authentication, Durations, Metrics, Named, process};
-use crate::edge::{EdgeStats, Figure, Histogram};
+use crate::{
+    edge::{EdgeStats, Figure, Histogram},
+    upstream::UpstreamStats,
+};
 
 /// One figure.
 pub struct Row {
@@ -114,8 +121,22 @@ rows! {
         |m| one(m.guilds.load());
     "discord_events", Counter, Some("event"), "Events from Discord, by kind",
         |m| named(&m.discord_events);
-    "discord_shards", Gauge, Some("state"), "The bot's shards, by state",
-        |m| named(&m.discord_shards);
+    "discord_shards", Gauge, Some("state"), "The bot's shards: connected, or on the way there",
+        |m| shards(m);
+    "discord_identifies", Counter, None, "Sessions begun with Discord",
+        |m| upstream(m, |stats| &stats.identifies);
+    "discord_resumes", Counter, None, "Sessions with Discord gone on with",
+        |m| upstream(m, |stats| &stats.resumes);
+    "discord_losses", Counter, None, "Connections to Discord lost",
+        |m| upstream(m, |stats| &stats.losses);
+    "discord_payloads", Counter, None, "Payloads sent to Discord",
+        |m| upstream(m, |stats| &stats.payloads_sent);
+    "discord_received_bytes", Counter, None, "Bytes received from Discord, as they came",
+        |m| upstream(m, |stats| &stats.bytes_received);
+    "discord_events_skipped", Counter, None, "Needed events of Discord's that could not be used",
+        |m| upstream(m, |stats| &stats.events_skipped);
+    "discord_heartbeat_microseconds", Gauge, None, "The last heartbeat's way to Discord and back",
+        |m| upstream(m, |stats| &stats.heartbeat_latency_us);
     "questions", Gauge, None, "Clients' questions to the database that are open",
         |m| one(m.questions.load());
     "store_failures", Counter, None, "Clients' questions that the database did not answer",
@@ -143,6 +164,25 @@ fn edge(metrics: &Metrics, figure: fn(&EdgeStats) -> &Figure) -> u64 {
     metrics.edges.get().map_or(0, |edges| {
         edges.stats().map(|(stats, _)| figure(stats).load()).sum()
     })
+}
+
+/// A figure of Discord's side.
+fn upstream(metrics: &Metrics, figure: fn(&UpstreamStats) -> &AtomicU64) -> Numbers {
+    one(metrics.upstream.get().map_or(0, |upstream| {
+        figure(&upstream.stats).load(Ordering::Relaxed)
+    }))
+}
+
+fn shards(metrics: &Metrics) -> Numbers {
+    let status = metrics
+        .upstream
+        .get()
+        .map(|upstream| *upstream.status.borrow());
+    let (all, active) = status.map_or((0, 0), |status| (status.shards.unwrap_or(0), status.active));
+    vec![
+        ("active", active.into()),
+        ("connecting", all.saturating_sub(active).into()),
+    ]
 }
 
 fn closes(metrics: &Metrics) -> Numbers {
@@ -194,9 +234,7 @@ fn lag(metrics: &Metrics) -> (Duration, [u64; Histogram::BOUNDS_MS.len() + 1]) {
 }
 
 fn durations(durations: &Durations) -> (Duration, [u64; Histogram::BOUNDS_MS.len() + 1]) {
-    let sum = durations
-        .sum_micros
-        .load(std::sync::atomic::Ordering::Relaxed);
+    let sum = durations.sum_micros.load(Ordering::Relaxed);
     let buckets = std::array::from_fn(|index| durations.buckets[index].load());
     (Duration::from_micros(sum), buckets)
 }

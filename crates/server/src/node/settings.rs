@@ -5,15 +5,21 @@ use std::num::{NonZeroU8, NonZeroU32};
 use guildgate_core::hub;
 use guildgate_discord::{
     AfterTimeout, Compression, OnReconnect as DiscordOnReconnect, UserOpcodes,
+    payload::{Activity, Presence, Status},
 };
 use guildgate_model::Secret;
 
 use crate::{
-    config::{Config, OnReconnect, PerAddress, TransportCompression},
+    config::{self, Config, DiscordConfig, OnReconnect, PerAddress, TransportCompression},
     edge::EdgeConfig,
     front::{AdmissionLimits, FrontConfig, Loopback, Origins},
     upstream::{ShardCount, UpstreamConfig},
 };
+
+/// An activity's type, "Playing …".
+///
+/// Source: Discord, "Gateway Events: Activity Types".
+const PLAYING: u8 = 0;
 
 pub(super) fn edge(config: &Config) -> EdgeConfig {
     let cores = || {
@@ -79,9 +85,35 @@ pub(super) fn upstream(config: &Config) -> UpstreamConfig {
         OnReconnect::Resume => AfterTimeout::Resume,
         OnReconnect::Identify => AfterTimeout::Identify,
     };
-    upstream.user_opcodes = match discord.allow_user_opcodes {
-        true => UserOpcodes::Allow,
-        false => UserOpcodes::Refuse,
+    upstream.user_opcodes = match discord.user_opcodes {
+        config::UserOpcodes::Allow => UserOpcodes::Allow,
+        config::UserOpcodes::Refuse => UserOpcodes::Refuse,
     };
+    upstream.presence = presence(discord);
     upstream
+}
+
+/// The presence to begin with; none where it is what Discord shows anyway.
+fn presence(discord: &DiscordConfig) -> Option<Presence> {
+    let status = match discord.presence_status.as_str() {
+        "idle" => Status::Idle,
+        "dnd" => Status::Dnd,
+        "invisible" => Status::Invisible,
+        _ => Status::Online,
+    };
+    if status == Status::Online && discord.presence_activity.is_none() {
+        return None;
+    }
+    let activity = discord.presence_activity.as_ref().map(|text| Activity {
+        name: text.as_str().into(),
+        kind: PLAYING,
+        state: None,
+        url: None,
+    });
+    Some(Presence {
+        since: None,
+        activities: activity.into_iter().collect(),
+        status,
+        afk: false,
+    })
 }

@@ -17,7 +17,15 @@ struct Case {
     query: &'static str,
     body: Option<&'static str>,
     caller: Caller,
+    discord: Discord,
     expected: u16,
+}
+
+/// Whether Discord's side has come up by then.
+#[derive(Clone, Copy, PartialEq)]
+enum Discord {
+    Down,
+    Up,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -35,6 +43,7 @@ fn case(method: Method, template: &'static str, expected: u16) -> Case {
         query: "",
         body: None,
         caller: Caller::Admin,
+        discord: Discord::Down,
         expected,
     }
 }
@@ -47,6 +56,13 @@ impl Case {
     fn body(self, body: &'static str) -> Case {
         Case {
             body: Some(body),
+            ..self
+        }
+    }
+
+    fn once_up(self) -> Case {
+        Case {
+            discord: Discord::Up,
             ..self
         }
     }
@@ -88,6 +104,29 @@ const LARGE: &str = concat!(
     "                                                                ",
     "{}",
 );
+
+/// What an operator can have sent.
+const DISCORD: [(&str, &str); 7] = [
+    ("/api/v1/discord/presence", r#"{"status":"idle"}"#),
+    (
+        "/api/v1/discord/voice-state",
+        r#"{"guild_id":"7","channel_id":"8"}"#,
+    ),
+    (
+        "/api/v1/discord/request-members",
+        r#"{"guild_id":"7","user_ids":["8"]}"#,
+    ),
+    (
+        "/api/v1/discord/soundboard-sounds",
+        r#"{"guild_ids":["7"]}"#,
+    ),
+    (
+        "/api/v1/discord/channel-info",
+        r#"{"guild_id":"7","fields":["status"]}"#,
+    ),
+    ("/api/v1/discord/voice-ping", r#"{"shard":0}"#),
+    ("/api/v1/discord/guild-sync", r#"{"guild_ids":["7"]}"#),
+];
 
 /// What every operation with a body answers alike.
 fn with_body(
@@ -152,6 +191,13 @@ fn cases() -> Vec<Case> {
         case(Method::GET, "/metrics", 200).by(Caller::Nobody),
         case(Method::GET, "/api/v1/openapi.json", 200).by(Caller::Nobody),
     ];
+    for (path, good) in DISCORD {
+        cases.push(case(Method::POST, path, 503).body(good));
+        cases.extend(with_body(Method::POST, path, &[]));
+    }
+    for (path, good) in DISCORD {
+        cases.push(case(Method::POST, path, 202).body(good).once_up());
+    }
     cases.extend(with_body(Method::POST, tokens, &[]));
     cases.extend(with_body(Method::PUT, invite, SEVEN));
     cases.extend(with_body(Method::POST, inbox, SEVEN));
@@ -171,6 +217,11 @@ async fn every_documented_answer_is_given_and_no_other() {
         if case.template == "/readyz" && case.expected == 200 {
             harness.readiness.set(Ok(()));
         }
+        let up = case.discord == Discord::Up;
+        harness
+            .live
+            .discord_up
+            .store(up, std::sync::atomic::Ordering::SeqCst);
         let path = case.path().replace("{issued}", &issued);
         let key = format!("Bearer {KEY}");
         let content_type = match case.caller {
@@ -202,6 +253,10 @@ async fn every_documented_answer_is_given_and_no_other() {
         .await
         .json();
     assert_eq!(given, documented(&served));
+    assert_eq!(
+        harness.live.sent.lock().expect("a lock").len(),
+        DISCORD.len()
+    );
 }
 
 /// Every method, path and status of a description.

@@ -2,19 +2,37 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use axum::{Router, body::Body};
-use guildgate_model::{GuildId, Secret};
+use guildgate_core::{
+    client::Refusal,
+    form_session::{SessionsInput, Standing},
+    hub,
+};
+use guildgate_model::{ApplicationId, GuildId, Permissions, Secret, UserId};
 use guildgate_store::{SqliteStore, Store};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::{Value, value::RawValue};
 use tower::ServiceExt;
 
-use super::super::{Api, ApiParts, Asset, GuildSummary, Live, LiveError, Readiness, router};
-use crate::{clock::Clock, config::Config, metrics::Metrics};
+use super::super::{
+    Api, ApiParts, Asset, DiscordPort, GuildSummary, Live, LiveError, OperatorCommand, Readiness,
+    router,
+};
+use crate::{
+    clock::Clock,
+    config::Config,
+    edge::ToEdge,
+    metrics::Metrics,
+    services::{EdgePort, HubPort, Rights, ServiceParts, Services, SessionCommand},
+    upstream::SendError,
+};
 
 pub(super) const KEY: &str = "a-key-that-nobody-guesses";
 pub(super) const GUILD: GuildId = GuildId(7);
@@ -26,10 +44,47 @@ pub(super) struct Harness {
     pub(super) live: Arc<Script>,
 }
 
-/// A hub that knows one guild.
+/// A hub that knows one guild, and a Discord that writes down what it is sent.
 #[derive(Default)]
 pub(super) struct Script {
     pub(super) invites: Mutex<BTreeMap<GuildId, Option<Box<str>>>>,
+    pub(super) discord_up: AtomicBool,
+    pub(super) sent: Mutex<Vec<OperatorCommand>>,
+}
+
+#[async_trait]
+impl DiscordPort for Script {
+    async fn send(&self, command: OperatorCommand) -> Result<(), SendError> {
+        if !self.discord_up.load(Ordering::SeqCst) {
+            return Err(SendError::NotReady);
+        }
+        self.sent.lock().expect("a lock").push(command);
+        Ok(())
+    }
+}
+
+impl EdgePort for Script {
+    fn send(&self, _edge: u8, _message: ToEdge) {}
+
+    fn send_all(&self, _message: &dyn Fn() -> ToEdge) {}
+}
+
+#[async_trait]
+impl HubPort for Script {
+    fn send(&self, _input: hub::Input) {}
+
+    fn send_to_sessions(&self, _input: SessionsInput) {}
+
+    fn command_session(&self, _command: SessionCommand) {}
+
+    fn submitted(&self, _guild: GuildId, _id: ApplicationId, _user: UserId) {}
+
+    async fn standing(&self, _guild: GuildId, _user: UserId) -> Result<Rights, Refusal> {
+        Ok(Rights {
+            tag: "somebody".into(),
+            standing: Standing::Member(Permissions::NONE),
+        })
+    }
 }
 
 #[async_trait]
@@ -81,13 +136,26 @@ impl Harness {
             Arc::new(SqliteStore::open_temporary().await.expect("a database"));
         let readiness = Arc::new(Readiness::new());
         let live = Arc::new(Script::default());
+        let metrics = Arc::new(Metrics::default());
+        let services = Services::new(ServiceParts {
+            store: Arc::clone(&store),
+            edges: Arc::clone(&live) as Arc<dyn EdgePort>,
+            hub: Arc::clone(&live) as Arc<dyn HubPort>,
+            readiness: Arc::clone(&readiness),
+            metrics: Arc::clone(&metrics),
+            clock: Clock::start(),
+            questions_max: 4,
+            webhooks: config.webhooks.clone(),
+        });
         let api = Api::new(ApiParts {
             config: Arc::new(config),
             store: Arc::clone(&store),
             clock: Clock::start(),
             live: Arc::clone(&live) as Arc<dyn Live>,
+            discord: Arc::clone(&live) as Arc<dyn DiscordPort>,
+            services,
             readiness: Arc::clone(&readiness),
-            metrics: Arc::new(Metrics::default()),
+            metrics,
             assets: ASSETS,
             demo: demo.map(str::to_owned),
         });
