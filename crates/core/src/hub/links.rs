@@ -7,6 +7,7 @@ use std::{
 };
 
 use guildgate_model::{GuildId, Mono, ShardId, UnixMs};
+use serde::{Deserialize, Serialize};
 
 /// What is known of the links to Discord, and of guilds that were named but never shown.
 #[derive(Debug, Default)]
@@ -15,14 +16,22 @@ pub(super) struct Links {
     count: u32,
     /// By shard number; only shards that have had a session.
     links: BTreeMap<u32, Link>,
+    /// What an earlier process knew, of shards that have had no session in this one.
+    before: Unshown,
 }
 
-#[derive(Debug, Default)]
-struct Link {
+/// Guilds that the bot is in, and of which nothing is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Unshown {
     /// Listed by READY, and neither shown nor called unavailable since.
     awaited: BTreeSet<GuildId>,
     /// Unavailable since before it was ever shown.
     dark: BTreeSet<GuildId>,
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    unshown: Unshown,
     /// When something of `awaited` last came in.
     progress_at: Mono,
     /// Since when the link is down.
@@ -60,9 +69,12 @@ impl Links {
     /// A session began that lists `unseen`, which the hub holds no data of.
     pub(super) fn session_started(&mut self, shard: ShardId, unseen: BTreeSet<GuildId>, now: Mono) {
         self.known(shard);
+        self.before.split_off(shard);
         let link = Link {
-            awaited: unseen,
-            dark: BTreeSet::new(),
+            unshown: Unshown {
+                awaited: unseen,
+                dark: BTreeSet::new(),
+            },
             progress_at: now,
             down_since: None,
         };
@@ -70,9 +82,29 @@ impl Links {
     }
 
     /// A session went on; after a restart this is the first that is heard of a shard.
-    pub(super) fn session_resumed(&mut self, shard: ShardId) {
+    pub(super) fn session_resumed(&mut self, shard: ShardId, now: Mono) {
         self.known(shard);
-        self.links.entry(shard.id).or_default().down_since = None;
+        let before = &mut self.before;
+        let link = self.links.entry(shard.id).or_insert_with(|| Link {
+            unshown: before.split_off(shard),
+            progress_at: now,
+            down_since: None,
+        });
+        link.down_since = None;
+    }
+
+    /// What a shard has yet to show, to be kept over a restart.
+    pub(super) fn unshown(&self, shard: ShardId) -> Unshown {
+        match self.links.get(&shard.id) {
+            Some(link) => link.unshown.clone(),
+            None => self.before.clone().split_off(shard),
+        }
+    }
+
+    /// What an earlier process had yet to be shown.
+    pub(super) fn restore(&mut self, unshown: Unshown) {
+        self.before.awaited.extend(unshown.awaited);
+        self.before.dark.extend(unshown.dark);
     }
 
     /// The link is down.
@@ -94,10 +126,10 @@ impl Links {
         let Some(link) = self.links.get_mut(&shard.id) else {
             return Unseen::Unknown;
         };
-        if link.awaited.remove(&guild) {
+        if link.unshown.awaited.remove(&guild) {
             link.progress_at = now;
             Unseen::Awaited
-        } else if link.dark.remove(&guild) {
+        } else if link.unshown.dark.remove(&guild) {
             Unseen::Dark
         } else {
             Unseen::Unknown
@@ -108,21 +140,27 @@ impl Links {
     pub(super) fn went_dark(&mut self, shard: ShardId, guild: GuildId, now: Mono) {
         self.arrived(shard, guild, now);
         if let Some(link) = self.links.get_mut(&shard.id) {
-            link.dark.insert(guild);
+            link.unshown.dark.insert(guild);
         }
     }
 
     /// What `guild` is, if the hub holds no data of it.
     pub(super) fn unseen(&self, guild: GuildId) -> Unseen {
-        if self.count == 0 {
-            return Unseen::LinkNotUp;
-        }
-        let home = ((guild.0 >> 22) % u64::from(self.count)) as u32;
-        match self.links.get(&home) {
-            None => Unseen::LinkNotUp,
-            Some(link) if link.awaited.contains(&guild) => Unseen::Awaited,
-            Some(link) if link.dark.contains(&guild) => Unseen::Dark,
-            Some(_) => Unseen::Unknown,
+        let home = match self.count {
+            0 => None,
+            count => self
+                .links
+                .get(&(((guild.0 >> 22) % u64::from(count)) as u32)),
+        };
+        let unshown = home.map_or(&self.before, |link| &link.unshown);
+        if unshown.awaited.contains(&guild) {
+            Unseen::Awaited
+        } else if unshown.dark.contains(&guild) {
+            Unseen::Dark
+        } else if home.is_some() {
+            Unseen::Unknown
+        } else {
+            Unseen::LinkNotUp
         }
     }
 
@@ -140,9 +178,10 @@ impl Links {
             after.map_or(Bound::Unbounded, Bound::Excluded),
             Bound::Unbounded,
         );
-        self.links
-            .values()
-            .flat_map(move |link| link.awaited.range(range).chain(link.dark.range(range)))
+        let unshown = self.links.values().map(|link| &link.unshown);
+        unshown
+            .chain([&self.before])
+            .flat_map(move |all| all.awaited.range(range).chain(all.dark.range(range)))
             .copied()
     }
 
@@ -154,7 +193,7 @@ impl Links {
             .links
             .values()
             .filter(|link| now.since(link.progress_at) < quiet)
-            .map(|link| link.awaited.len())
+            .map(|link| link.unshown.awaited.len())
             .sum();
         if shards_missing == 0 && guilds_missing == 0 {
             Readiness::Ready
@@ -172,6 +211,21 @@ impl Links {
         if self.count != shard.count {
             self.count = shard.count;
             self.links.clear();
+        }
+    }
+}
+
+impl Unshown {
+    /// Takes out what `shard` serves.
+    fn split_off(&mut self, shard: ShardId) -> Unshown {
+        let part = |guilds: &mut BTreeSet<GuildId>| {
+            let (served, kept) = guilds.iter().partition(|&&guild| shard.serves(guild));
+            *guilds = kept;
+            served
+        };
+        Unshown {
+            awaited: part(&mut self.awaited),
+            dark: part(&mut self.dark),
         }
     }
 }

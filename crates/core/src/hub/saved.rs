@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Hub,
     guild::{Guild, Standing},
+    links::Unshown,
     ports::Output,
 };
 
@@ -26,12 +27,18 @@ impl Hub {
             .map(|guild| &**guild)
             .filter(|guild| shard.serves(guild.id))
             .collect();
-        guilds
-            .chunks(GUILDS_PER_CHUNK)
-            .map(|guilds| {
-                let saved: Vec<SavedGuild> = guilds.iter().map(|&guild| guild.into()).collect();
-                serde_json::to_vec(&saved).expect("saved guilds are plain JSON")
-            })
+        let guilds = guilds.chunks(GUILDS_PER_CHUNK).map(|guilds| SavedChunk {
+            guilds: guilds.iter().map(|&guild| guild.into()).collect(),
+            unshown: Unshown::default(),
+        });
+        let unshown = SavedChunk {
+            guilds: Vec::new(),
+            unshown: self.links.unshown(shard),
+        };
+        [unshown]
+            .into_iter()
+            .chain(guilds)
+            .map(|chunk| serde_json::to_vec(&chunk).expect("saved guilds are plain JSON"))
             .collect()
     }
 
@@ -49,8 +56,9 @@ impl Hub {
         out: &mut Vec<Output>,
     ) -> Result<(), ImportError> {
         for chunk in chunks {
-            let saved: Vec<SavedGuild> = serde_json::from_slice(chunk).map_err(ImportError)?;
-            for guild in saved {
+            let saved: SavedChunk = serde_json::from_slice(chunk).map_err(ImportError)?;
+            self.links.restore(saved.unshown);
+            for guild in saved.guilds {
                 self.import_guild(now, saved_at, guild, out);
             }
         }
@@ -82,6 +90,12 @@ impl Hub {
 }
 
 const GUILDS_PER_CHUNK: usize = 64;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedChunk {
+    guilds: Vec<SavedGuild>,
+    unshown: Unshown,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedGuild {

@@ -25,7 +25,7 @@ impl Hub {
                 self.on_session_started(now, shard, guilds, out);
             }
             UpstreamEvent::SessionResumed => {
-                self.links.session_resumed(shard);
+                self.links.session_resumed(shard, now.mono);
                 self.at_shard(shard, now, out, Guild::resumed);
             }
             UpstreamEvent::LinkLost => {

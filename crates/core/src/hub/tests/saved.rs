@@ -3,7 +3,7 @@
 use guildgate_model::{Emoji, EmojiId, UpstreamEvent};
 
 use super::rig::{ANN, GUILD, OTHER, Rig, SHARD, VIEW, client, joined, member, sample};
-use crate::hub::{Config, Readiness};
+use crate::hub::{Arrival, Config, Readiness};
 
 /// A rig whose hub took over what the hub of `before` knew.
 fn restarted(before: &Rig) -> Rig {
@@ -66,6 +66,39 @@ fn a_restart_that_could_not_resume_resyncs_and_drops_what_was_left() {
 }
 
 #[test]
+fn guilds_that_were_never_shown_are_not_forgotten() {
+    let mut before = Rig::up();
+    let [dark, awaited] = [7, 8].map(guildgate_model::GuildId);
+    before.ready(&[GUILD, OTHER, dark, awaited]);
+    before.tell(UpstreamEvent::GuildUnavailable(dark));
+    let mut rig = restarted(&before);
+    let refused = |rig: &mut Rig, guild| {
+        rig.connect(client(0), guild, None);
+        rig.screen(client(0)).refused
+    };
+    for guild in [dark, awaited] {
+        assert_eq!(refused(&mut rig, guild), Some("unavailable"), "{guild}");
+    }
+    assert_eq!(rig.hub.guilds(None, 10).len(), 4);
+    let mut rig = restarted(&rig);
+    rig.tell(UpstreamEvent::SessionResumed);
+    let waiting = Readiness::Waiting {
+        shards_missing: 0,
+        guilds_missing: 1,
+    };
+    assert_eq!(rig.hub.readiness(rig.now.mono), waiting);
+    assert_eq!(refused(&mut rig, dark), Some("unavailable"));
+    rig.tell(UpstreamEvent::GuildAvailable(Box::new(sample(awaited))));
+    rig.tell(UpstreamEvent::GuildAvailable(Box::new(sample(dark))));
+    let expected = [(awaited, Arrival::Backfill), (dark, Arrival::Recovered)];
+    assert_eq!(rig.arrivals, expected);
+    assert_eq!(rig.hub.readiness(rig.now.mono), Readiness::Ready);
+    let mut rig = restarted(&before);
+    rig.ready(&[GUILD]);
+    assert_eq!(refused(&mut rig, dark), Some("unknown_guild"));
+}
+
+#[test]
 fn guilds_beyond_one_chunk_all_come_back() {
     let mut before = Rig::up();
     for id in 10..300 {
@@ -79,7 +112,7 @@ fn guilds_beyond_one_chunk_all_come_back() {
 #[test]
 fn what_cannot_be_read_is_an_error() {
     let mut rig = Rig::up();
-    for bad in ["", "{}", "[{}]", "[1]", "\u{0}"] {
+    for bad in ["", "{}", "[]", r#"{"guilds":[{}],"unshown":{}}"#, "\u{0}"] {
         let chunks = [bad.as_bytes().to_vec()];
         let result = rig
             .hub
