@@ -4,15 +4,22 @@
 //! Every route under `/api/v1` but its own description needs the admin key: a handler asks
 //! for [`extract::Admin`], which nobody can make without it. Every error is a problem document.
 
+mod actor;
+mod audit;
 mod discord;
 mod extract;
+mod forms;
 mod gateway;
 mod guilds;
 mod health;
 mod notifications;
 mod page;
+mod role_grants;
 mod state;
+mod submissions;
+mod tasks;
 mod tokens;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +50,11 @@ pub use state::{Api, ApiParts, GuildSummary, Live, LiveError, NotReady, Readines
         (name = "tokens", description = "Credentials of users, guilds and the site"),
         (name = "guilds", description = "Guilds as the gateway sees them now"),
         (name = "notifications", description = "What users are told"),
+        (name = "forms", description = "Application forms, and their history"),
+        (name = "submissions", description = "Submitted applications, and their reviews"),
+        (name = "audit", description = "Who changed what, and when"),
+        (name = "role-grants", description = "Roles that accepted applicants get in Discord"),
+        (name = "webhooks", description = "Calls of the web hooks that the configuration names"),
         (name = "discord", description = "What the bot's shards are to send"),
         (name = "gateway", description = "Where clients connect"),
         (name = "operation", description = "How the gateway is"),
@@ -74,6 +86,11 @@ fn described() -> (Router<Api>, utoipa::openapi::OpenApi) {
         .routes(routes!(guilds::read))
         .routes(routes!(guilds::set_invite))
         .routes(routes!(notifications::send))
+        .merge(forms::routes())
+        .merge(submissions::routes())
+        .merge(audit::routes())
+        .merge(role_grants::routes())
+        .merge(webhooks::routes())
         .merge(discord::routes())
         .routes(routes!(gateway::locate))
         .routes(routes!(health::alive))

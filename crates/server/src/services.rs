@@ -38,6 +38,7 @@ use crate::{
 };
 
 use applications::Application;
+pub(crate) use applications::NotDone;
 pub use feed::Feed;
 use forms::AnsweredFields;
 pub use outbox::{Called, OutboxWorker, Outside};

@@ -70,7 +70,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
     }
 }
 
-async fn read_body(request: Request, bytes_max: usize) -> Result<bytes::Bytes, Problem> {
+pub(super) async fn read_body(request: Request, bytes_max: usize) -> Result<bytes::Bytes, Problem> {
     let too_large = || {
         Problem::new(
             ProblemKind::TooLarge,

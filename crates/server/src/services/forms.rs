@@ -188,7 +188,7 @@ impl Services {
 
     /// Every field that a submission of the guild answers. What was read once is remembered:
     /// answers are never taken back.
-    pub(super) async fn answered_fields(
+    pub(crate) async fn answered_fields(
         &self,
         guild: GuildId,
     ) -> Result<BTreeSet<FieldId>, StoreError> {
