@@ -210,10 +210,11 @@ impl Discord {
                 .take(SYNC_MEMBERS_MAX)
                 .map(|member| member.user)
                 .collect();
-            let shown: Vec<Value> = members
-                .iter()
-                .filter_map(|&user| view::member_of(&self.world, guild, user, view::Place::Inside))
-                .collect();
+            let shown = view::MemberList {
+                world: &self.world,
+                guild,
+                users: &members,
+            };
             let data = json!({ "id": id, "members": shown, "presences": self.presences(&members) });
             self.tell(key, Dispatch::new("GUILD_SYNC", &data));
         }

@@ -3,6 +3,7 @@
 //! Source: Discord, "Gateway Events: Guild Create" and "Request Guild Members".
 
 use guildgate_model::{GuildId, UserId};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,7 +14,10 @@ use super::{
 };
 use crate::{
     event::Dispatch,
-    world::{Availability, Guild, World, view},
+    world::{
+        Availability, Guild, World,
+        view::{self, MemberList},
+    },
 };
 
 impl Discord {
@@ -43,9 +47,11 @@ impl Discord {
             }
             Availability::Up => {
                 let listed = self.listed(guild, user, intents, large);
-                let shown =
-                    |&user: &UserId| view::member_of(&self.world, guild, user, view::Place::Inside);
-                let members = listed.iter().filter_map(shown).collect();
+                let members = MemberList {
+                    world: &self.world,
+                    guild,
+                    users: &listed,
+                };
                 let presences = match intents & intents::GUILD_PRESENCES {
                     0 => Vec::new(),
                     _ => self.presences(&listed),
@@ -161,15 +167,28 @@ impl Discord {
         key: &str,
         id: GuildId,
         found: &[UserId],
-        missing: Option<&[UserId]>,
+        not_found: Option<&[UserId]>,
         presences: bool,
         nonce: Option<&str>,
     ) {
-        let mut data = self.chunk(id, found, (0, 1), presences, nonce);
-        if let Some(missing) = missing {
-            data["not_found"] = json!(missing);
-        }
-        self.tell(key, Dispatch::new("GUILD_MEMBERS_CHUNK", &data));
+        let Some(guild) = self.world.guild(id) else {
+            return;
+        };
+        let chunk = ChunkView {
+            guild_id: id,
+            members: MemberList {
+                world: &self.world,
+                guild,
+                users: found,
+            },
+            chunk_index: 0,
+            chunk_count: 1,
+            not_found,
+            presences: presences.then(|| self.presences(found)),
+            nonce,
+        };
+        let dispatch = Dispatch::new("GUILD_MEMBERS_CHUNK", &chunk);
+        self.tell(key, dispatch);
     }
 
     fn members_chunk(&mut self, key: &str, mut job: MembersJob) {
@@ -182,44 +201,44 @@ impl Discord {
             .take(CHUNK_MAX)
             .map(|member| member.user)
             .collect();
-        let place = (job.chunk, job.chunks);
-        let data = self.chunk(job.guild, &part, place, job.presences, job.nonce.as_deref());
+        let chunk = ChunkView {
+            guild_id: job.guild,
+            members: MemberList {
+                world: &self.world,
+                guild,
+                users: &part,
+            },
+            chunk_index: job.chunk,
+            chunk_count: job.chunks,
+            not_found: None,
+            presences: job.presences.then(|| self.presences(&part)),
+            nonce: job.nonce.as_deref(),
+        };
+        let dispatch = Dispatch::new("GUILD_MEMBERS_CHUNK", &chunk);
         job.chunk += 1;
         job.after = part.last().copied().unwrap_or(UserId(u64::MAX));
-        self.tell(key, Dispatch::new("GUILD_MEMBERS_CHUNK", &data));
+        self.tell(key, dispatch);
         if job.chunk < job.chunks
             && let Some(session) = self.sessions.get_mut(key)
         {
             session.jobs.push_front(Job::Members(Box::new(job)));
         }
     }
+}
 
-    fn chunk(
-        &self,
-        id: GuildId,
-        users: &[UserId],
-        (index, count): (u64, u64),
-        presences: bool,
-        nonce: Option<&str>,
-    ) -> Value {
-        let members: Vec<Value> = match self.world.guild(id) {
-            Some(guild) => users
-                .iter()
-                .filter_map(|&user| view::member_of(&self.world, guild, user, view::Place::Inside))
-                .collect(),
-            None => Vec::new(),
-        };
-        let mut data = json!({
-            "guild_id": id, "members": members, "chunk_index": index, "chunk_count": count,
-        });
-        if presences {
-            data["presences"] = json!(self.presences(users));
-        }
-        if let Some(nonce) = nonce {
-            data["nonce"] = json!(nonce);
-        }
-        data
-    }
+/// GUILD_MEMBERS_CHUNK.
+#[derive(Serialize)]
+struct ChunkView<'a> {
+    guild_id: GuildId,
+    members: MemberList<'a>,
+    chunk_index: u64,
+    chunk_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_found: Option<&'a [UserId]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presences: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
 }
 
 /// Members whose name, shown name or nick begins with `query`, whatever the case.

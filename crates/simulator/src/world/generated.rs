@@ -168,7 +168,12 @@ mod tests {
         let guild = world
             .guild(Generated::guild_id(0))
             .expect("the first guild");
-        let shown = super::super::view::guild_create(guild, 50, Vec::new(), Vec::new());
+        let nobody = super::super::view::MemberList {
+            world: &world,
+            guild,
+            users: &[],
+        };
+        let shown = super::super::view::guild_create(guild, 50, nobody, Vec::new());
         let bytes = serde_json::to_string(&shown).expect("it serializes").len();
         assert!((90_000..115_000).contains(&bytes), "{bytes} bytes");
     }

@@ -3,7 +3,7 @@
 //! Source: Discord, "Guild", "User", "Emoji", "Invite", "Channel", "Voice" resources.
 
 use guildgate_model::{EmojiId, GuildId, Permissions, RoleId, UnixMs, UserId};
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::{Value, json};
 
 use super::{
@@ -106,6 +106,28 @@ pub(crate) fn member<'a>(
         flags: 0,
         pending: false,
         communication_disabled_until: member.timed_out_until.map(Iso),
+    }
+}
+
+/// Members of a guild, shown one by one as they are written, so that a thousand of them are
+/// never held twice.
+#[derive(Clone, Copy)]
+pub(crate) struct MemberList<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) guild: &'a Guild,
+    pub(crate) users: &'a [UserId],
+}
+
+impl Serialize for MemberList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        for &id in self.users {
+            if let Some(found) = self.guild.members.find(id) {
+                let user = self.world.user(id);
+                list.serialize_element(&member(self.guild, &found, &user, Place::Inside))?;
+            }
+        }
+        list.end()
     }
 }
 
@@ -367,7 +389,7 @@ pub(crate) struct GuildCreateView<'a> {
     unavailable: bool,
     member_count: u64,
     voice_states: Vec<Value>,
-    members: Vec<Value>,
+    members: MemberList<'a>,
     channels: Vec<ChannelView<'a>>,
     threads: [(); 0],
     presences: Vec<Value>,
@@ -379,7 +401,7 @@ pub(crate) struct GuildCreateView<'a> {
 pub(crate) fn guild_create<'a>(
     of: &'a Guild,
     large_threshold: u64,
-    members: Vec<Value>,
+    members: MemberList<'a>,
     presences: Vec<Value>,
 ) -> GuildCreateView<'a> {
     let voice = |state: &VoiceState| {

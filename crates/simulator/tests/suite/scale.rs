@@ -1,4 +1,4 @@
-//! Large worlds, as far as a test may go; `examples/load.rs` goes further.
+//! Large worlds, as far as a test may go; `examples/scale.rs` goes further.
 
 use guildgate_simulator::{Generated, Settings, World};
 use serde_json::json;
