@@ -6,6 +6,7 @@
 mod client;
 mod commands;
 mod connect;
+mod docs;
 mod faults;
 mod http_client;
 mod identify;
