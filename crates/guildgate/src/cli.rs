@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use guildgate_model::{TokenId, TokenKind};
 
 /// A live gateway between Discord guilds and the web.
@@ -24,6 +24,9 @@ pub enum Command {
     Simulate(Simulate),
     Token(Token),
     Check(Check),
+    Discord(Discord),
+    Record(Record),
+    Fault(Fault),
 }
 
 /// Try everything on this machine: a simulated Discord, the gateway and a database
@@ -82,6 +85,12 @@ pub struct Simulate {
     /// Let the world move by itself: members come and go, roles change
     #[arg(long)]
     pub lively: bool,
+    /// Play this recording to whoever connects, instead of showing a world
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["world", "lively"])]
+    pub replay: Option<PathBuf>,
+    /// How fast it is played: 1 is as it was, 0 as fast as it can be read
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, requires = "replay")]
+    pub speed: f64,
 }
 
 /// Issue, list and revoke tokens
@@ -163,6 +172,110 @@ pub struct Check {
     pub config: ConfigFile,
 }
 
+/// Speak to Discord through a running gateway
+#[derive(Debug, Args)]
+pub struct Discord {
+    #[command(subcommand)]
+    pub action: DiscordAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DiscordAction {
+    Send(Send),
+}
+
+/// Have the bot's shards send something, with the gateway's admin key
+///
+/// For example: guildgate discord send presence '{"status":"idle"}'
+#[derive(Debug, Args)]
+pub struct Send {
+    /// What to send
+    #[arg(value_name = "WHAT")]
+    pub kind: SendKind,
+    /// Its data, as JSON; /api/v1/openapi.json describes each
+    #[arg(value_name = "JSON")]
+    pub data: String,
+    /// Where the gateway is; as it is configured to listen if left out
+    #[arg(long, value_name = "URL")]
+    pub gateway: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SendKind {
+    /// Opcode 3: how the bot is shown
+    Presence,
+    /// Opcode 4: join, move in or leave a voice channel
+    VoiceState,
+    /// Opcode 8: ask for members of a guild
+    RequestMembers,
+    /// Opcode 31: ask for soundboards
+    SoundboardSounds,
+    /// Opcode 43: ask for a guild's voice channels
+    ChannelInfo,
+    /// Opcode 5: for user accounts alone
+    VoicePing,
+    /// Opcode 12: for user accounts alone
+    GuildSync,
+}
+
+impl SendKind {
+    /// Its place under `/api/v1/discord/`.
+    pub fn path(self) -> &'static str {
+        match self {
+            SendKind::Presence => "presence",
+            SendKind::VoiceState => "voice-state",
+            SendKind::RequestMembers => "request-members",
+            SendKind::SoundboardSounds => "soundboard-sounds",
+            SendKind::ChannelInfo => "channel-info",
+            SendKind::VoicePing => "voice-ping",
+            SendKind::GuildSync => "guild-sync",
+        }
+    }
+}
+
+/// Write down what Discord's gateway says to the bot, to be played by `simulate --replay`
+///
+/// Logs in with the configured token and listens; tokens are never written. A name that ends
+/// in .zst or .gz compresses the file.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Replace people's ids, names, pictures and texts as well
+    #[arg(long)]
+    pub redact_users: bool,
+    /// Stop after this time; until Ctrl-C if left out
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    pub time: Option<std::time::Duration>,
+    /// Be this shard of so many, such as 0/2
+    #[arg(long, value_name = "ID/COUNT", value_parser = parse_shard)]
+    pub shard: Option<(u32, u32)>,
+    #[command(flatten)]
+    pub config: ConfigFile,
+}
+
+/// Make something go wrong in a running simulator
+///
+/// KIND is reconnect, invalid-session (resumable=true), lose-acks, send-acks, ask-heartbeat,
+/// drop, close (code=4000), corrupt, pace (bytes_per_second=1000), delay (ms=500),
+/// forget-sessions, restore-budget, outage (guild=ID), end-outage (guild=ID), motion
+/// (every_ms=2000) or storm (every_ms=5000). docs/simulator.md explains each.
+#[derive(Debug, Args)]
+pub struct Fault {
+    /// What goes wrong
+    #[arg(value_name = "KIND")]
+    pub kind: String,
+    /// How
+    #[arg(value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Where the simulator is
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7103")]
+    pub simulator: SocketAddr,
+}
+
 #[derive(Debug, Args)]
 pub struct ConfigFile {
     /// The configuration, as TOML; docs/configuration.md lists every key
@@ -184,4 +297,11 @@ fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     guildgate_server::config::parse_duration(text)
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| "expected a time with its unit such as 90s, 15m, 12h or 30d".to_owned())
+}
+
+fn parse_shard(text: &str) -> Result<(u32, u32), String> {
+    text.split_once('/')
+        .and_then(|(id, count)| Some((id.parse().ok()?, count.parse().ok()?)))
+        .filter(|(id, count)| id < count)
+        .ok_or_else(|| "expected a shard of so many, such as 0/2".to_owned())
 }

@@ -56,5 +56,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Simulate(arguments) => command::simulate::run(arguments).await,
         Command::Token(arguments) => command::token::run(arguments).await,
         Command::Check(arguments) => command::check::run(arguments).await,
+        Command::Discord(arguments) => command::discord::run(arguments).await,
+        Command::Record(arguments) => command::record::run(arguments).await,
+        Command::Fault(arguments) => command::fault::run(arguments).await,
     }
 }

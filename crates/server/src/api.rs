@@ -24,7 +24,14 @@ mod webhooks;
 #[cfg(test)]
 mod tests;
 
-use axum::{Router, http::Uri, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::Uri,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use http::Method;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -115,7 +122,23 @@ pub fn router(api: Api) -> Router {
         .route("/{*path}", get(page::asset))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(api.clone(), count))
         .with_state(api)
+}
+
+/// Counts an answer by its class.
+async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    api.metrics
+        .http_responses
+        .increment(match response.status().as_u16() {
+            ..200 => "1xx",
+            200..300 => "2xx",
+            300..400 => "3xx",
+            400..500 => "4xx",
+            500.. => "5xx",
+        });
+    response
 }
 
 /// This description

@@ -58,14 +58,16 @@ pub struct Config {
     pub questions_max: usize,
     /// What one client may do.
     pub client: Limits,
-    /// What counts as a sign of life.
-    pub heartbeat_require: HeartbeatRequire,
     /// At most one count event a guild in this time.
     pub count_interval: Duration,
     /// Closes are spread over this long when the node goes away.
     pub drain_window: Duration,
     /// How many threads serve sockets; one a core if none.
     pub edge_shards: Option<u8>,
+    /// Whether frames are deflated for clients that can take them so.
+    pub deflate: Deflate,
+    /// The smallest frame that is deflated, bytes.
+    pub deflate_bytes_min: usize,
     /// How the log is written.
     pub log: LogConfig,
     /// Discord's side.
@@ -94,17 +96,6 @@ pub enum PerAddress {
     Everyone(u32),
 }
 
-/// What counts as a client's sign of life.
-///
-/// Source: wire protocol, "Heartbeat".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeartbeatRequire {
-    /// A pong, opcode 4, or any other frame.
-    Any,
-    /// Opcode 4 alone.
-    Reply,
-}
-
 /// How the log is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
@@ -112,6 +103,15 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// What is written: a level, or a filter such as `info,guildgate_server=debug`.
     pub level: String,
+}
+
+/// Whether frames are deflated for clients that can take them so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deflate {
+    /// They are.
+    On,
+    /// They are not.
+    Off,
 }
 
 /// For whom the log is.
@@ -142,8 +142,6 @@ pub struct DiscordConfig {
     pub on_timeout: OnReconnect,
     /// Whether opcodes 5 and 12, which no bot may send, can be sent.
     pub user_opcodes: UserOpcodes,
-    /// How often counts are polled where the bot lacks the GUILD_MEMBERS intent.
-    pub count_poll_interval: Duration,
     /// The bot's status, shown from the start.
     pub presence_status: String,
     /// What the bot is shown to be doing; nothing if none.

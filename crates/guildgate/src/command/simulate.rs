@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, anyhow};
 use guildgate_model::Secret;
 use guildgate_server::{config::Config, log};
-use guildgate_simulator::{Motion, Simulator, SimulatorConfig, World};
+use guildgate_simulator::{Motion, Playback, Recording, Simulator, SimulatorConfig, Speed, World};
 
 use crate::{
     cli::Simulate,
@@ -21,11 +21,20 @@ pub const LIVELY: Motion = Motion::Lively {
 pub async fn run(arguments: Simulate) -> Result<(), Failure> {
     log::init(&Config::default().log).map_err(Failure::other)?;
     let mut signals = Signals::take()?;
-    let world = match &arguments.world {
-        Some(path) => read(path)?,
-        None => World::demo(),
+    let playback = match &arguments.replay {
+        None => None,
+        Some(path) => {
+            let recording = Recording::open(path).map_err(Failure::other)?;
+            Some(Playback::new(&recording, speed(arguments.speed)?))
+        }
+    };
+    let world = match (&arguments.world, &playback) {
+        (Some(path), _) => read(path)?,
+        (None, Some(playback)) => playback.world(),
+        (None, None) => World::demo(),
     };
     let config = SimulatorConfig {
+        playback,
         token: Secret::new(arguments.token.clone()),
         motion: if arguments.lively {
             LIVELY
@@ -70,4 +79,16 @@ fn read(path: &Path) -> Result<World, Failure> {
     world
         .with_context(|| format!("{} is no world", path.display()))
         .map_err(Failure::other)
+}
+
+fn speed(times: f64) -> Result<Speed, Failure> {
+    if times == 0.0 {
+        Ok(Speed::AsTaken)
+    } else if times.is_finite() && times > 0.0 {
+        Ok(Speed::Times(times))
+    } else {
+        Err(Failure::other(anyhow!(
+            "--speed is {times}: expected 0, or how many times as fast"
+        )))
+    }
 }

@@ -5,8 +5,10 @@
 mod client;
 mod gateway;
 mod http;
+mod process;
 
 mod authentication;
 mod guild;
 mod operation;
+mod simulation;
 mod survival;

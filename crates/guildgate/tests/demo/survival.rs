@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::gateway::{Folder, Gateway, MIA, REST};
+use crate::{
+    client::Client,
+    gateway::{BEN, Folder, Gateway, MIA, REST},
+    http,
+    process::Process,
+};
 
 #[tokio::test]
 async fn no_token_and_no_notification_is_lost_when_the_process_is_killed() {
@@ -60,4 +65,43 @@ impl Gateway {
             .authenticate(Some(self.token_of(uid)), Some(uid))
             .await
     }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_discords_session_and_misses_nothing() {
+    let data = Folder::new();
+    let simulator = Process::simulate().await;
+    let gateway = Process::serve(&data, &simulator).await;
+    let issue = ["issue", "--kind", "gatewayGuild", "--for", REST];
+    let token = Gateway::token_command(&data, &issue).await;
+    let count = async |gateway: &Process| {
+        let mut client = Client::dial(gateway.address).await;
+        client.authenticate(None, None).await;
+        let shown = client.connect_guild(&token).await;
+        assert_eq!(shown["guild"]["freshness"], "live");
+        shown["guild"]["count"].as_u64().expect("a number")
+    };
+    let before = count(&gateway).await;
+    assert!(gateway.metric("discord_identifies_total 1").await);
+    gateway.terminate().await;
+
+    let member = format!("/api/v10/guilds/{REST}/members/{BEN}");
+    let bot = [("Authorization", "Bot simulator")];
+    let left = http::request(simulator.address, "DELETE", &member, &bot, None).await;
+    assert_eq!(left.status, 204, "{}", left.text);
+
+    let gateway = Process::serve(&data, &simulator).await;
+    assert_eq!(
+        count(&gateway).await,
+        before - 1,
+        "what was missed is replayed"
+    );
+    assert!(gateway.metric("discord_identifies_total 0").await);
+    assert!(gateway.metric("discord_resumes_total 1").await);
+    gateway.kill().await;
+
+    // Killed, it leaves nothing: the next one begins anew, and is right as well.
+    let gateway = Process::serve(&data, &simulator).await;
+    assert_eq!(count(&gateway).await, before - 1);
+    assert!(gateway.metric("discord_identifies_total 1").await);
 }

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use guildgate_wire::Limits;
+use guildgate_wire::{HeartbeatRequire, Limits};
 
 use super::{
-    Config, DiscordConfig, HeartbeatRequire, Kind, LogConfig, LogFormat, OnReconnect, PerAddress,
+    Config, Deflate, DiscordConfig, Kind, LogConfig, LogFormat, OnReconnect, PerAddress,
     TransportCompression, UserOpcodes, value::Value,
 };
 
@@ -56,9 +56,10 @@ pub(super) const PLAIN_VARIABLES: [(&str, &str); 2] = [
 ];
 
 const REQUIRE: &[(&str, HeartbeatRequire)] = &[
-    ("any", HeartbeatRequire::Any),
+    ("any", HeartbeatRequire::AnySign),
     ("reply", HeartbeatRequire::Reply),
 ];
+const DEFLATE: &[(&str, Deflate)] = &[("off", Deflate::Off), ("on", Deflate::On)];
 const FORMAT: &[(&str, LogFormat)] = &[("human", LogFormat::Human), ("json", LogFormat::Json)];
 const COMPRESSION: &[(&str, TransportCompression)] = &[
     ("zstd", TransportCompression::Zstd),
@@ -170,13 +171,16 @@ keys! {
         |c, v| c.client.heartbeat_interval = v.positive_duration()?;
     "heartbeat.require", Kind::OneOf(&["any", "reply"]), "any",
         "What counts as one: any frame or pong, or opcode 4 alone. Deployed pages know no opcode 3: leave it at `any` for them.",
-        |c, v| c.heartbeat_require = v.one_of(REQUIRE)?;
+        |c, v| c.client.heartbeat_require = v.one_of(REQUIRE)?;
     "resume.window", Kind::Duration, "2m",
         "How long a full session outlives its connection.",
         |c, v| c.client.resume_window = v.duration()?;
     "resume.events", Kind::Number, "256",
         "Most events kept for a resume.",
         |c, v| c.client.resume_events_max = v.number()? as usize;
+    "resume.bytes", Kind::Size, "1MiB",
+        "Most bytes of events kept for a resume.",
+        |c, v| c.client.resume_bytes_max = v.size()?;
     "count_interval", Kind::Duration, "250ms",
         "At most one member count a guild in this time.",
         |c, v| c.count_interval = v.duration()?;
@@ -189,6 +193,12 @@ keys! {
             None => None,
             Some(count) => Some(u8::try_from(count).ok().filter(|&count| count <= 64)?),
         };
+    "edge.deflate", Kind::OneOf(&["off", "on"]), "off",
+        "Whether frames are deflated for clients that offer permessage-deflate; each once for all its receivers.",
+        |c, v| c.deflate = v.one_of(DEFLATE)?;
+    "edge.deflate_bytes", Kind::Size, "1KiB",
+        "The smallest frame that is deflated.",
+        |c, v| c.deflate_bytes_min = v.size()?;
     "log.format", Kind::OneOf(&["human", "json"]), "human",
         "For whom the log is: a person, or one JSON object a line.",
         |c, v| c.log.format = v.one_of(FORMAT)?;
@@ -219,9 +229,6 @@ keys! {
     "discord.user_opcodes", Kind::OneOf(&["refuse", "allow"]), "refuse",
         "Whether opcodes 5 and 12, which Discord forbids to bots, can be sent; for the simulator.",
         |c, v| c.discord.user_opcodes = v.one_of(USER_OPCODES)?;
-    "discord.count_poll_interval", Kind::Duration, "60s",
-        "How often each guild's count is polled where the bot lacks the GUILD_MEMBERS intent.",
-        |c, v| c.discord.count_poll_interval = v.positive_duration()?;
     "discord.presence.status", Kind::OneOf(&["online", "idle", "dnd", "invisible"]), "online",
         "The bot's status.",
         |c, v| c.discord.presence_status = v.one_of(STATUS)?.to_owned();
@@ -286,10 +293,11 @@ fn unset() -> Config {
         body_bytes_max: 0,
         questions_max: 0,
         client: Limits::default(),
-        heartbeat_require: HeartbeatRequire::Any,
         count_interval: std::time::Duration::ZERO,
         drain_window: std::time::Duration::ZERO,
         edge_shards: None,
+        deflate: Deflate::Off,
+        deflate_bytes_min: 0,
         log: LogConfig {
             format: LogFormat::Human,
             level: String::new(),
@@ -303,7 +311,6 @@ fn unset() -> Config {
             on_reconnect: OnReconnect::Resume,
             on_timeout: OnReconnect::Identify,
             user_opcodes: UserOpcodes::Refuse,
-            count_poll_interval: std::time::Duration::ZERO,
             presence_status: String::new(),
             presence_activity: None,
         },

@@ -10,9 +10,9 @@ use guildgate_discord::{
 use guildgate_model::Secret;
 
 use crate::{
-    config::{self, Config, DiscordConfig, OnReconnect, PerAddress, TransportCompression},
+    config::{self, Config, Deflate, DiscordConfig, OnReconnect, PerAddress, TransportCompression},
     edge::EdgeConfig,
-    front::{AdmissionLimits, FrontConfig, Loopback, Origins},
+    front::{AdmissionLimits, DeflateOffer, FrontConfig, Loopback, Origins},
     upstream::{ShardCount, UpstreamConfig},
 };
 
@@ -30,6 +30,7 @@ pub(super) fn edge(config: &Config) -> EdgeConfig {
     EdgeConfig {
         shards: NonZeroU8::new(shards).unwrap_or(NonZeroU8::MIN),
         limits: config.client.clone(),
+        deflate_bytes_min: config.deflate_bytes_min,
         ..EdgeConfig::default()
     }
 }
@@ -58,6 +59,10 @@ pub(super) fn front(config: &Config) -> FrontConfig {
             connections: config.connections_max,
             connections_per_ip,
             loopback,
+        },
+        deflate: match config.deflate {
+            Deflate::On => DeflateOffer::Accept,
+            Deflate::Off => DeflateOffer::Decline,
         },
         ..FrontConfig::default()
     }

@@ -1,0 +1,123 @@
+//! The simulator's commands, and those that speak to Discord.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::{
+    client::Client,
+    gateway::{Folder, Gateway, PATIENCE, REST, guildgate},
+    process::{ADMIN_KEY, Process},
+};
+
+async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = guildgate();
+    command.args(arguments).envs(environment.iter().copied());
+    let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+    output.expect("in time").expect("the binary runs")
+}
+
+#[tokio::test]
+async fn a_fault_strikes_and_the_gateway_gets_over_it() {
+    let data = Folder::new();
+    let simulator = Process::simulate().await;
+    let gateway = Process::serve(&data, &simulator).await;
+    let address = simulator.address.to_string();
+    let strike = async |arguments: &[&str]| {
+        let fault = [&["fault"], arguments, &["--simulator", &address]].concat();
+        let output = run(&fault, &[]).await;
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), errors)
+    };
+    assert!(strike(&["drop"]).await.0);
+    gateway.until("discord_resumes_total 1").await;
+    assert!(strike(&["close", "code=4000"]).await.0);
+    gateway.until("discord_resumes_total 2").await;
+
+    let issue = ["issue", "--kind", "gatewayGuild", "--for", REST];
+    let token = Gateway::token_command(&data, &issue).await;
+    let mut client = Client::dial(gateway.address).await;
+    client.authenticate(None, None).await;
+    client.connect_guild(&token).await;
+    let guild = format!("guild={REST}");
+    assert!(strike(&["outage", &guild]).await.0);
+    let (gone, _) = client.event("GUILD_UNAVAILABLE").await;
+    assert_eq!(gone["left"], false);
+    assert!(strike(&["end-outage", &guild]).await.0);
+    client.event("GUILD_RESYNC").await;
+
+    for bad in [
+        &["no-such"][..],
+        &["close"],
+        &["close", "4000"],
+        &["outage"],
+    ] {
+        let (done, errors) = strike(bad).await;
+        assert!(
+            !done && errors.starts_with("guildgate: "),
+            "{bad:?}: {errors}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_operator_has_the_bot_speak() {
+    let data = Folder::new();
+    let simulator = Process::simulate().await;
+    let gateway = Process::serve(&data, &simulator).await;
+    let url = gateway.url("");
+    let send = async |what: &str, json: &str| {
+        let arguments = ["discord", "send", what, json, "--gateway", &url];
+        let output = run(&arguments, &[("GUILDGATE_ADMIN_KEY", ADMIN_KEY)]).await;
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), errors)
+    };
+    let (done, errors) = send("presence", r#"{"status":"idle"}"#).await;
+    assert!(done, "{errors}");
+    let members = format!(r#"{{"guild_id":"{REST}","query":"m","limit":1}}"#);
+    let (done, errors) = send("request-members", &members).await;
+    assert!(done, "{errors}");
+    gateway
+        .until("discord_events_total{event=\"GUILD_MEMBERS_CHUNK\"} 1")
+        .await;
+
+    let (done, errors) = send("presence", r#"{"status":"asleep"}"#).await;
+    assert!(!done && errors.contains("/status"), "{errors}");
+    let (done, errors) = send("presence", "idle").await;
+    assert!(!done && errors.contains("single quotes"), "{errors}");
+    let neither = format!(r#"{{"guild_id":"{REST}"}}"#);
+    let (done, errors) = send("request-members", &neither).await;
+    assert!(!done && errors.contains("422"), "{errors}");
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_played_again() {
+    let data = Folder::new();
+    let simulator = Process::simulate().await;
+    let file = data.path().join("frames.zst");
+    let file = file.to_str().expect("a plain path");
+    let url = simulator.url("/api/v10");
+    let environment = [
+        ("DISCORD_TOKEN", "simulator"),
+        ("GUILDGATE_DISCORD__API_URL", &url),
+    ];
+    let record = ["record", "--out", file, "--for", "1s", "--redact-users"];
+    let output = run(&record, &environment).await;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    simulator.kill().await;
+
+    let replay = Process::simulate_with(&["--replay", file, "--speed", "0"]).await;
+    let gateway = Process::serve(&data, &replay).await;
+    let key = format!("Bearer {ADMIN_KEY}");
+    let headers = [("Authorization", key.as_str())];
+    let path = "/api/v1/guilds";
+    let guilds = crate::http::request(gateway.address, "GET", path, &headers, None).await;
+    let guilds: Value = guilds.json();
+    assert_eq!(
+        guilds["guilds"].as_array().map(Vec::len),
+        Some(3),
+        "{guilds}"
+    );
+    assert_eq!(guilds["guilds"][0]["guild"]["name"], "Rustaceans' Rest");
+}
