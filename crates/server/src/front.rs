@@ -61,8 +61,9 @@ impl Default for FrontConfig {
                 connections_per_ip: 100,
                 loopback: Loopback::Exempt,
             },
+            // Room for all who come back at once after a restart, each for a moment.
             plain: AdmissionLimits {
-                connections: 4_096,
+                connections: 16_384,
                 connections_per_ip: 256,
                 loopback: Loopback::Exempt,
             },

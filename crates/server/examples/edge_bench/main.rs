@@ -6,7 +6,7 @@
 //! cargo run --release -p guildgate-server --example edge_bench -- memory 1000000 full
 //! ```
 //!
-//! `idle SOCKETS KIND`: resident memory of an authenticated connection on a guild.
+//! `idle SOCKETS KIND [tls]`: resident memory of an authenticated connection on a guild.
 //! `fanout SOCKETS KIND INFLIGHT ROUNDS`: CPU of one frame, the edge's and the bare loop's,
 //! in turns. `memory CLIENTS KIND`: the same without sockets, for numbers beyond the limit on
 //! open files. KIND is `basic` or `full`. The clients are another process, so that their
@@ -16,13 +16,14 @@ mod bare;
 mod node;
 mod proc;
 mod readers;
+mod tls;
 
 use std::{error::Error, io::Read, net::TcpListener, sync::Arc, sync::atomic::Ordering};
 
 use guildgate_server::edge::{Handover, MemorySink};
 
 use node::{Kind, Node};
-use readers::Readers;
+use readers::{Carrier, Readers};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -31,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["idle", sockets, kind] => idle(sockets.parse()?, Kind::named(kind)?),
+        ["idle", sockets, kind] => idle(sockets.parse()?, Kind::named(kind)?, Carrier::Plain),
+        ["idle", sockets, kind, "tls"] => idle(sockets.parse()?, Kind::named(kind)?, Carrier::Tls),
         ["fanout", sockets, kind, in_flight, rounds] => fanout(
             sockets.parse()?,
             Kind::named(kind)?,
@@ -39,15 +41,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             rounds.parse()?,
         ),
         ["memory", clients, kind] => memory(clients.parse()?, Kind::named(kind)?),
-        ["readers", address, sockets] => readers::run(address, sockets.parse()?),
+        ["readers", address, sockets, carrier] => {
+            readers::run(address, sockets.parse()?, Carrier::named(carrier))
+        }
         _ => Err("usage: edge_bench idle|fanout|memory …; see the top of its source".into()),
     }
 }
 
-fn idle(sockets: usize, kind: Kind) -> Result<(), Box<dyn Error>> {
+fn idle(sockets: usize, kind: Kind, carrier: Carrier) -> Result<(), Box<dyn Error>> {
     let node = Node::start()?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let mut readers = Readers::start(&listener, sockets)?;
+    let server = tls::server()?;
+    let mut readers = Readers::start(&listener, sockets, carrier)?;
     // The first few pay for what all share: the threads' stacks, the slab's first blocks.
     let warm_up = 256.min(sockets / 2);
     let mut before = proc::resident_bytes()?;
@@ -58,12 +63,16 @@ fn idle(sockets: usize, kind: Kind) -> Result<(), Box<dyn Error>> {
         }
         let (socket, _) = listener.accept()?;
         let unread = node::script(number, kind);
-        node.hand_over(Handover::plain(socket, node::peer(), unread)?, number);
+        let handover = match carrier {
+            Carrier::Plain => Handover::plain(socket, node::peer(), unread)?,
+            Carrier::Tls => tls::accept(&server, socket, unread)?,
+        };
+        node.hand_over(handover, number);
     }
     node.wait_for(sockets);
     let after = proc::resident_bytes()?;
     println!(
-        "idle {kind:?}: {sockets} sockets, {:.0} resident bytes each",
+        "idle {kind:?} {carrier:?}: {sockets} sockets, {:.0} resident bytes each",
         (after - before) as f64 / (sockets - warm_up) as f64
     );
     node.broadcast(1_000_000, 1);
@@ -84,14 +93,14 @@ fn fanout(
 ) -> Result<(), Box<dyn Error>> {
     let node = Node::start()?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let mut edge_readers = Readers::start(&listener, sockets)?;
+    let mut edge_readers = Readers::start(&listener, sockets, Carrier::Plain)?;
     for number in 0..sockets {
         let (socket, _) = listener.accept()?;
         let unread = node::script(number, kind);
         node.hand_over(Handover::plain(socket, node::peer(), unread)?, number);
     }
     node.wait_for(sockets);
-    let mut bare_readers = Readers::start(&listener, sockets)?;
+    let mut bare_readers = Readers::start(&listener, sockets, Carrier::Plain)?;
     let bare = bare::Bare::start(&listener, sockets)?;
     // Frames all equally long, so that the two sides write the same.
     let mut number = 1_000_000;

@@ -9,6 +9,30 @@ use std::{
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
+/// What the connections go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    Plain,
+    Tls,
+}
+
+impl Carrier {
+    pub fn named(name: &str) -> Carrier {
+        if name == "tls" {
+            Carrier::Tls
+        } else {
+            Carrier::Plain
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Carrier::Plain => "plain",
+            Carrier::Tls => "tls",
+        }
+    }
+}
+
 /// The process, from outside.
 pub struct Readers {
     child: Child,
@@ -18,11 +42,12 @@ pub struct Readers {
 
 impl Readers {
     /// A process that opens `sockets` connections to the listener.
-    pub fn start(listener: &TcpListener, sockets: usize) -> io::Result<Readers> {
+    pub fn start(listener: &TcpListener, sockets: usize, carrier: Carrier) -> io::Result<Readers> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("readers")
             .arg(listener.local_addr()?.to_string())
             .arg(sockets.to_string())
+            .arg(carrier.name())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -55,16 +80,24 @@ impl Drop for Readers {
 }
 
 /// The process itself: counts frames of opcode 5, and says when as many came as it was told.
-pub fn run(address: &str, sockets: usize) -> Result<(), Box<dyn Error>> {
+pub fn run(address: &str, sockets: usize, carrier: Carrier) -> Result<(), Box<dyn Error>> {
     let mut poll = Poll::new()?;
     let address: std::net::SocketAddr = address.parse()?;
     let mut clients = Vec::with_capacity(sockets);
     for number in 0..sockets {
-        let socket = std::net::TcpStream::connect(address)?;
+        let mut socket = std::net::TcpStream::connect(address)?;
+        let session = match carrier {
+            Carrier::Plain => None,
+            Carrier::Tls => Some(crate::tls::connect(&mut socket)?),
+        };
         socket.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(socket);
         poll.registry()
             .register(&mut stream, Token(number), Interest::READABLE)?;
+        let stream: Box<dyn Read> = match session {
+            None => Box::new(stream),
+            Some(session) => Box::new(rustls::StreamOwned::new(session, stream)),
+        };
         clients.push(Client {
             stream,
             rest: Vec::new(),
@@ -92,7 +125,7 @@ pub fn run(address: &str, sockets: usize) -> Result<(), Box<dyn Error>> {
 }
 
 struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Read>,
     rest: Vec<u8>,
 }
 

@@ -8,7 +8,12 @@ use guildgate_core::{
 };
 use guildgate_wire::{Ends, EventFrame, Limits, Sequence};
 
-use super::{Aftermath, encoding::Encoder, fanout::Entry, place::Place};
+use super::{
+    Aftermath,
+    encoding::{Encoder, Template},
+    fanout::Entry,
+    place::Place,
+};
 use crate::edge::{EdgeStats, codec::Deflate};
 
 /// Bytes that several members get alike, and a buffer for those who get their own.
@@ -16,8 +21,9 @@ use crate::edge::{EdgeStats, codec::Deflate};
 pub(super) struct Shared {
     plain: Batch,
     deflated: Batch,
-    own: Vec<u8>,
-    written: Vec<(usize, Option<Sequence>)>,
+    own: Template,
+    own_deflated: Template,
+    sequences: Vec<Sequence>,
 }
 
 /// The frames of all entries from a cursor on, as a basic member gets them.
@@ -84,47 +90,45 @@ impl Carrier<'_> {
         &mut self,
         place: &mut Place,
         entries: impl Iterator<Item = &'e Entry> + Clone,
+        cursor: u64,
         shared: &mut Shared,
     ) -> io::Result<()> {
         let Some(socket) = &mut place.socket else {
             return Ok(());
         };
-        let deflate = socket.peer.deflate;
-        shared.own.clear();
-        shared.written.clear();
+        let entries = entries.filter(|entry| entry.audience == Audience::All);
+        shared.sequences.clear();
         let outbox = place.client.outbox_mut();
-        for (index, entry) in entries.clone().enumerate() {
-            if entry.audience == Audience::Basic {
-                continue;
-            }
+        for entry in entries.clone() {
             self.note_end(&entry.event);
             match outbox.admit(&entry.event, Readiness::Free, self.limits) {
-                Admission::Write(sequence) => {
-                    self.encoder
-                        .event(&entry.event, sequence, deflate, &mut shared.own);
-                    shared.written.push((index, sequence));
-                }
+                Admission::Write(sequence) => shared.sequences.extend(sequence),
                 other => self.note(other),
             }
         }
-        if shared.own.is_empty() {
+        if shared.sequences.is_empty() {
             return Ok(());
         }
-        let taken = socket.write(&shared.own, self.stats)?;
+        let deflate = socket.peer.deflate;
+        let template = match deflate {
+            Deflate::Off => &mut shared.own,
+            Deflate::On => &mut shared.own_deflated,
+        };
+        let sequences = shared.sequences.iter().copied();
+        let events = entries.clone().map(|entry| &*entry.event);
+        let frames = events.zip(sequences.clone());
+        let bytes = template.fill(self.encoder, cursor, deflate, frames);
+        let taken = socket.write(bytes, self.stats)?;
         if taken > 0 {
-            if taken < shared.own.len() {
-                socket.stage().extend_from_slice(&shared.own[taken..]);
+            if taken < bytes.len() {
+                socket.stage().extend_from_slice(&bytes[taken..]);
             }
-            self.stats.frames_out.add(shared.written.len() as u64);
+            self.stats.frames_out.add(shared.sequences.len() as u64);
             return Ok(());
         }
-        let mut written = shared.written.iter().copied().peekable();
-        for (index, entry) in entries.enumerate() {
-            if let Some((_, sequence)) = written.next_if(|(next, _)| *next == index)
-                && outbox
-                    .put_back(&entry.event, sequence, self.limits)
-                    .is_err()
-            {
+        for (entry, sequence) in entries.zip(sequences) {
+            let put = outbox.put_back(&entry.event, Some(sequence), self.limits);
+            if put.is_err() {
                 self.note(Admission::Overrun);
             }
         }

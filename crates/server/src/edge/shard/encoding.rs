@@ -55,14 +55,15 @@ impl Encoder {
         codec::text(text, out);
     }
 
-    /// Appends an event's frame, with the receiver's own sequence.
+    /// Appends an event's frame, with the receiver's own sequence, whose digits end where this
+    /// says: they may be written over with those of another receiver.
     pub(super) fn event(
         &mut self,
         event: &EventFrame,
         sequence: Option<Sequence>,
         deflate: Deflate,
         out: &mut Vec<u8>,
-    ) {
+    ) -> usize {
         let tail_len = tail_len(sequence);
         if self.pays(event.open_text().len(), deflate)
             && let Some(opened) = self.opened(event.open_text())
@@ -73,13 +74,15 @@ impl Encoder {
             event.write_to(sequence, &mut text);
             let tail = &text[event.open_text().len()..];
             codec::finish_shared(opened, tail, out);
-            return;
+            // A brace, and the head of the block that a receiver adds.
+            return out.len() - 2;
         }
         let len = event.open_text().len() + tail_len;
         codec::frame_header(Kind::Text, false, len, out);
         let start = out.len();
         event.write_to(sequence, out);
         debug_assert_eq!(out.len() - start, len, "the header told the truth");
+        out.len() - 1
     }
 
     fn pays(&self, len: usize, deflate: Deflate) -> bool {
@@ -119,22 +122,71 @@ impl Encoder {
     /// Appends a frame that waited.
     pub(super) fn unsent(&mut self, unsent: Unsent<'_>, deflate: Deflate, out: &mut Vec<u8>) {
         match unsent {
-            Unsent::Event(event, sequence) => self.event(event, sequence, deflate, out),
+            Unsent::Event(event, sequence) => {
+                self.event(event, sequence, deflate, out);
+            }
             Unsent::Raw(text) => self.text(text, deflate, out),
         }
     }
 }
 
+/// Several frames for one session, with room to put another's numbers in their place: sessions
+/// differ in nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Template {
+    cursor: Option<u64>,
+    bytes: Vec<u8>,
+    /// Of each frame: where the digits of its number end, and how many there are.
+    numbers: Vec<(usize, usize)>,
+}
+
+impl Template {
+    /// The frames of the events from `cursor` on, made for the first session and numbered for
+    /// each.
+    pub(super) fn fill<'e>(
+        &mut self,
+        encoder: &mut Encoder,
+        cursor: u64,
+        deflate: Deflate,
+        frames: impl Iterator<Item = (&'e EventFrame, Sequence)> + Clone,
+    ) -> &[u8] {
+        let fits = self.cursor == Some(cursor)
+            && frames
+                .clone()
+                .map(|(_, sequence)| digits(sequence))
+                .eq(self.numbers.iter().map(|(_, digits)| *digits));
+        if fits {
+            for ((_, sequence), (end, digits)) in frames.zip(&self.numbers) {
+                write_digits(sequence, &mut self.bytes[end - digits..*end]);
+            }
+        } else {
+            self.cursor = Some(cursor);
+            self.bytes.clear();
+            self.numbers.clear();
+            for (event, sequence) in frames {
+                let end = encoder.event(event, Some(sequence), deflate, &mut self.bytes);
+                self.numbers.push((end, digits(sequence)));
+            }
+        }
+        &self.bytes
+    }
+}
+
 /// Length of what follows an event's open text: `,"s":N` if there is a sequence, and `}`.
 fn tail_len(sequence: Option<Sequence>) -> usize {
-    match sequence {
-        None => 1,
-        Some(Sequence(number)) => {
-            5 + 1
-                + number
-                    .checked_ilog10()
-                    .map_or(1, |digits| digits as usize + 1)
-        }
+    sequence.map_or(0, |sequence| 5 + digits(sequence)) + 1
+}
+
+fn digits(Sequence(number): Sequence) -> usize {
+    number
+        .checked_ilog10()
+        .map_or(1, |digits| digits as usize + 1)
+}
+
+fn write_digits(Sequence(mut number): Sequence, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -160,6 +212,31 @@ mod tests {
                 &mut expected,
             );
             assert_eq!(out, expected, "{sequence:?}");
+        }
+    }
+
+    #[test]
+    fn a_template_says_what_each_session_would_be_told_alone() {
+        let events = [1, 200, 3_000].map(|name_len| {
+            let data = serde_json::json!({ "name": "x".repeat(name_len) });
+            let name = guildgate_wire::EventName::ApplicationSubmitted;
+            EventFrame::new(name, guildgate_wire::Lane::Certain, &data)
+        });
+        for deflate in [Deflate::Off, Deflate::On] {
+            let mut encoder = Encoder::new(100);
+            let mut template = Template::default();
+            for first in [1u64, 7, 8, 98, 3, 999_998, 5] {
+                let frames = events
+                    .iter()
+                    .map(|event| &**event)
+                    .zip((first..).map(Sequence));
+                let mut expected = Vec::new();
+                for (event, sequence) in frames.clone() {
+                    encoder.event(event, Some(sequence), deflate, &mut expected);
+                }
+                let filled = template.fill(&mut encoder, 5, deflate, frames);
+                assert_eq!(filled, expected, "from {first}, {deflate:?}");
+            }
         }
     }
 }

@@ -248,7 +248,7 @@ impl Shard {
             if place.client.user().is_none() {
                 carrier.write_shared(place, entries, cursor, shared)
             } else {
-                carrier.write_own(place, entries, shared)
+                carrier.write_own(place, entries, cursor, shared)
             }
         }));
         match done {
