@@ -22,8 +22,10 @@ pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 pub const REST: &str = "1190000000000000000";
 pub const MIA: &str = "1001000000000000002";
 pub const MAX: &str = "1001000000000000003";
+pub const ADA: &str = "1001000000000000004";
 pub const BEN: &str = "1001000000000000005";
 pub const ROLE_MANAGER: &str = "1190000000000000102";
+pub const ROLE_STAFF: &str = "1190000000000000107";
 
 /// A folder that goes with the test.
 pub struct Folder(PathBuf);

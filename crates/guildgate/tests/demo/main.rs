@@ -7,6 +7,7 @@ mod gateway;
 mod http;
 mod process;
 
+mod applications;
 mod authentication;
 mod guild;
 mod operation;
