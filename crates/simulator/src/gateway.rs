@@ -17,6 +17,7 @@ mod pull;
 mod session;
 mod state;
 mod storm;
+mod timing;
 
 pub(crate) use close::Close;
 pub use close::CloseCode;

@@ -15,7 +15,7 @@ use super::{ApiError, World, body::Form};
 use crate::{
     driver::Shared,
     gateway::Discord,
-    world::{Change, Guild, bits, view},
+    world::{Change, Guild, Invite, bits, view},
 };
 
 pub(super) fn router() -> Router<Arc<Shared>> {
@@ -27,6 +27,9 @@ pub(super) fn router() -> Router<Arc<Shared>> {
 
 fn one(discord: &Discord, code: &str) -> Result<Json<Value>, ApiError> {
     let (guild, invite) = discord.world.invite(code).ok_or(ApiError::UNKNOWN_INVITE)?;
+    if invite.is_some_and(|invite| has_expired(discord, invite)) {
+        return Err(ApiError::UNKNOWN_INVITE);
+    }
     let mut shown = match invite {
         Some(invite) => view::invite(&discord.world, guild, invite),
         None => {
@@ -58,11 +61,16 @@ async fn delete(State(shared): World, Path(code): Path<String>) -> Result<Json<V
     })
 }
 
+/// Whether an invite has run out; Discord sends no event of it.
+fn has_expired(discord: &Discord, invite: &Invite) -> bool {
+    view::expiry(invite).is_some_and(|at| at <= discord.now.wall)
+}
+
 fn listed(discord: &Discord, guild: &Guild, channel: Option<u64>) -> Json<Value> {
     let wanted = guild
         .invites
         .iter()
-        .filter(|one| channel.is_none_or(|id| one.channel == id));
+        .filter(|one| channel.is_none_or(|id| one.channel == id) && !has_expired(discord, one));
     let shown = wanted.map(|invite| view::invite(&discord.world, guild, invite));
     Json(json!(shown.collect::<Vec<Value>>()))
 }

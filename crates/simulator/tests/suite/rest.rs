@@ -286,6 +286,15 @@ async fn invites_come_and_go() {
     assert_eq!(raw.event("INVITE_CREATE").await["code"], code);
     let listed = get(&simulator, &format!("/guilds/{REST}/invites")).await;
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    simulator
+        .handle()
+        .advance(std::time::Duration::from_secs(60));
+    let listed = get(&simulator, &format!("/guilds/{REST}/invites")).await;
+    assert_eq!(
+        listed.as_array().map(Vec::len),
+        Some(1),
+        "it lasted a minute"
+    );
     let known = get(&simulator, &format!("/invites/{}", demo_ids::INVITE)).await;
     assert_eq!(known["guild"]["id"], REST.to_string());
     assert_eq!(
