@@ -1,3 +1,8 @@
 mod contract;
+mod ears;
+mod forms;
 mod harness;
+mod page;
 mod routes;
+mod submissions;
+mod tasks;

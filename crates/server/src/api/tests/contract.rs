@@ -1,6 +1,8 @@
 //! The description and the handlers say the same: every documented status of every documented
 //! operation is had from the handlers, and the handlers answer no other.
 
+mod applications;
+
 use std::collections::BTreeSet;
 
 use http::{Method, StatusCode};
@@ -31,6 +33,7 @@ enum Discord {
 #[derive(Clone, Copy, PartialEq)]
 enum Caller {
     Admin,
+    AdminWithPatch,
     AdminWithText,
     Nobody,
 }
@@ -201,6 +204,7 @@ fn cases() -> Vec<Case> {
     cases.extend(with_body(Method::POST, tokens, &[]));
     cases.extend(with_body(Method::PUT, invite, SEVEN));
     cases.extend(with_body(Method::POST, inbox, SEVEN));
+    cases.extend(applications::cases());
     cases
 }
 
@@ -212,6 +216,7 @@ async fn every_documented_answer_is_given_and_no_other() {
         .await
         .json();
     let issued = issued["id"].as_str().expect("an id").to_owned();
+    applications::prepare(&harness).await;
     let mut given = BTreeSet::new();
     for case in cases() {
         if case.template == "/readyz" && case.expected == 200 {
@@ -225,6 +230,7 @@ async fn every_documented_answer_is_given_and_no_other() {
         let path = case.path().replace("{issued}", &issued);
         let key = format!("Bearer {KEY}");
         let content_type = match case.caller {
+            Caller::AdminWithPatch => "application/json-patch+json",
             Caller::AdminWithText => "text/plain",
             Caller::Admin | Caller::Nobody => "application/json",
         };
