@@ -17,14 +17,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, config::WebhookConfig};
 
+#[cfg(test)]
+mod tests;
+
 /// How often it is looked for work when nobody has said that there is some.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many tasks are taken at a time.
 const BATCH: u32 = 16;
 
-/// How long a task may take before it is taken again.
-const LEASE: Duration = Duration::from_secs(60);
+/// How long a task may take before it is taken again; a role may wait for Discord's limits.
+const LEASE: Duration = Duration::from_secs(5 * 60);
 
 /// After the first failure; doubled after each more.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -95,16 +98,23 @@ pub struct OutboxWorker {
 }
 
 impl OutboxWorker {
-    /// Works until `stop`.
+    /// Works until `stop`. Web hooks that are slow hold up no roles.
     pub async fn run(self, stop: CancellationToken) {
+        tokio::join!(
+            self.work_on(Topic::Webhook, &stop),
+            self.work_on(Topic::GrantRole, &stop)
+        );
+    }
+
+    async fn work_on(&self, topic: Topic, stop: &CancellationToken) {
         let mut signal = self.store.feed_signal();
         loop {
             signal.borrow_and_update();
-            let worked = self.work().await;
+            let worked = self.work(topic).await;
             if let Err(error) = &worked {
                 tracing::warn!(
                     error = error as &dyn std::error::Error,
-                    "the outbox cannot be read; it is tried again"
+                    "the outbox cannot be worked on; it is tried again"
                 );
             }
             tokio::select! {
@@ -115,21 +125,19 @@ impl OutboxWorker {
         }
     }
 
-    /// Does what is due.
-    pub(super) async fn work(&self) -> Result<(), StoreError> {
-        for topic in [Topic::Webhook, Topic::GrantRole] {
-            loop {
-                let now = self.clock.now().wall;
-                let items = self.store.take_due(topic, BATCH, LEASE, now).await?;
-                if items.is_empty() {
-                    break;
-                }
-                for item in items {
-                    self.attend(item).await?;
-                }
+    /// Does what is due, a batch at a time.
+    pub(super) async fn work(&self, topic: Topic) -> Result<(), StoreError> {
+        loop {
+            let now = self.clock.now().wall;
+            let items = self.store.take_due(topic, BATCH, LEASE, now).await?;
+            if items.is_empty() {
+                return Ok(());
+            }
+            let done = items.into_iter().map(|item| self.attend(item));
+            for done in futures_util::future::join_all(done).await {
+                done?;
             }
         }
-        Ok(())
     }
 
     async fn attend(&self, item: OutboxItem) -> Result<(), StoreError> {

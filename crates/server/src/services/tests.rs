@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{recent::Told, *};
 
+mod applications;
+
 const CLIENT: ClientId = ClientId {
     slot: 5,
     generation: 1,

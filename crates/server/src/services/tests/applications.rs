@@ -1,0 +1,312 @@
+//! Applications and live sessions, as far as the database goes.
+
+use guildgate_core::form_session::{Ask, NotVerified, Reply};
+use guildgate_model::{Form, form::FieldId};
+use guildgate_store::{AppendPatch, DocumentKey, OutboxState, Page, Task, Topic};
+use guildgate_wire::ApplicationCommand;
+use serde_json::{Value, json};
+
+use super::{super::*, GUILD, Harness, MANAGER, USER};
+
+fn form(status: Value, status_data: Value) -> Value {
+    json!({
+        "status": status,
+        "status_data": status_data,
+        "role_on_accept": "9",
+        "sections": [{"title": "", "description": "", "fields": [{
+            "id": "why", "title": "Why?", "description": "", "type": 0,
+            "length": [1, 10], "required": true,
+        }]}],
+    })
+}
+
+impl Harness {
+    /// Makes a new version of the guild's form.
+    async fn publish(&self, content: Value) -> Revision {
+        Form::check(&content).expect("a form");
+        let key = DocumentKey::Form(GUILD);
+        let now = Clock::start().now().wall;
+        let open = self.store.open_document(key, Form::empty_document(), now);
+        let newest = open.await.expect("a database");
+        let patch = AppendPatch {
+            key,
+            base: newest.revision,
+            patch: json!([{"op": "replace", "path": "", "value": content}]),
+            content,
+            actor: MANAGER,
+            patch_id: None,
+        };
+        let appended = self.store.append_patch(patch, now).await;
+        appended.expect("a database").expect("no other").revision()
+    }
+
+    async fn submit(&self, user: UserId, answers: Value, revision: Revision) -> Answer {
+        self.ask(super::super::Ask::Application {
+            user,
+            token: guildgate_model::TokenId(1),
+            nonce: None,
+            command: ApplicationCommand::Submit {
+                guild: GUILD,
+                answers,
+                revision: revision.0,
+            },
+        });
+        self.answer().await
+    }
+
+    async fn review(&self, user: UserId, id: ApplicationId) -> Answer {
+        self.ask(super::super::Ask::Application {
+            user,
+            token: guildgate_model::TokenId(1),
+            nonce: None,
+            command: ApplicationCommand::Review {
+                guild: GUILD,
+                application: id,
+                decision: guildgate_model::Decision::Accepted,
+                note: None,
+            },
+        });
+        self.answer().await
+    }
+}
+
+fn refused(answer: Answer) -> (ErrorCode, Value) {
+    match answer {
+        Answer::Refused(refusal) => {
+            let details = refusal.details.map(|details| Value::Object(*details));
+            (refusal.code, details.unwrap_or_default())
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn done(answer: Answer) -> Value {
+    match answer {
+        Answer::Done(data) => serde_json::from_str(data.get()).expect("JSON"),
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_submission_is_taken_if_form_and_answers_allow_it() {
+    let harness = Harness::ready().await;
+    let why = || json!({"why": "fun"});
+    let first = Revision::FIRST;
+    assert_eq!(
+        refused(harness.submit(USER, why(), first).await).0,
+        ErrorCode::Closed
+    );
+    let closed = harness.publish(form(json!(0), Value::Null)).await;
+    assert_eq!(
+        refused(harness.submit(USER, why(), closed).await).0,
+        ErrorCode::Closed
+    );
+    let full = harness.publish(form(json!(2), Value::Null)).await;
+    assert_eq!(
+        refused(harness.submit(USER, why(), full).await).0,
+        ErrorCode::Full
+    );
+    let at = 4_000_000_000_000_i64;
+    let later = harness
+        .publish(form(json!(3), json!({"opens_at": at})))
+        .await;
+    let (code, details) = refused(harness.submit(USER, why(), later).await);
+    assert_eq!(
+        (code, &details["opens_at"]),
+        (ErrorCode::Closed, &json!(at))
+    );
+
+    let open = harness.publish(form(json!(4), json!({"limit": 1}))).await;
+    let outsider = UserId(99);
+    let (code, _) = refused(harness.submit(outsider, why(), open).await);
+    assert_eq!(code, ErrorCode::Forbidden);
+    let (code, _) = refused(harness.submit(USER, why(), open.next()).await);
+    assert_eq!(code, ErrorCode::BadRequest, "a version that is not there");
+    let (code, details) = refused(harness.submit(USER, json!({"why": 5}), open).await);
+    assert_eq!(code, ErrorCode::InvalidAnswers);
+    assert_eq!(details["errors"][0]["pointer"], "/why");
+
+    let taken = done(harness.submit(USER, why(), open).await);
+    assert_eq!(taken["apv"], open.0);
+    let (code, details) = refused(harness.submit(USER, why(), open).await);
+    assert_eq!((code, &details["id"]), (ErrorCode::Duplicate, &taken["id"]));
+    let (code, _) = refused(harness.submit(MANAGER, why(), open).await);
+    assert_eq!(code, ErrorCode::Full, "the limit is reached");
+
+    let webhooks = harness.store.list_outbox(
+        GUILD,
+        Topic::Webhook,
+        Some(OutboxState::Pending),
+        Page::first(10),
+    );
+    let webhooks = webhooks.await.expect("a database").items;
+    let Task::Webhook { event, body, .. } = &webhooks[0].task else {
+        panic!("{webhooks:?}");
+    };
+    let id = taken["id"].as_str().expect("an id");
+    assert_eq!(**event, *format!("submitted:{id}"));
+    assert_eq!(body["application_id"], id);
+    assert_eq!(body["user_id"], USER.to_string());
+}
+
+#[tokio::test]
+async fn answers_to_a_form_that_has_changed_are_told_so() {
+    let harness = Harness::ready().await;
+    let old = harness.publish(form(json!(1), Value::Null)).await;
+    let mut newer = form(json!(1), Value::Null);
+    newer["sections"][0]["fields"][0]["length"] = json!([5, 10]);
+    let newest = harness.publish(newer.clone()).await;
+    let (code, details) = refused(harness.submit(USER, json!({"why": "fun"}), old).await);
+    assert_eq!(code, ErrorCode::Conflict);
+    assert_eq!(details["apv"], newest.0);
+    assert_eq!(details["document"], newer);
+    let still_fits = harness.submit(USER, json!({"why": "for fun"}), old).await;
+    assert_eq!(done(still_fits)["apv"], old.0);
+}
+
+#[tokio::test]
+async fn a_review_needs_a_manager_and_is_made_once() {
+    let harness = Harness::ready().await;
+    let open = harness.publish(form(json!(1), Value::Null)).await;
+    let taken = done(harness.submit(USER, json!({"why": "fun"}), open).await);
+    let id: ApplicationId = serde_json::from_value(taken["id"].clone()).expect("an id");
+    assert_eq!(
+        refused(harness.review(USER, id).await).0,
+        ErrorCode::Forbidden
+    );
+    let (code, _) = refused(harness.review(MANAGER, ApplicationId(99)).await);
+    assert_eq!(code, ErrorCode::BadRequest);
+    assert_eq!(
+        done(harness.review(MANAGER, id).await),
+        json!({"success": true})
+    );
+    let (code, details) = refused(harness.review(MANAGER, id).await);
+    assert_eq!(
+        (code, &details["status"]),
+        (ErrorCode::Conflict, &json!("accepted"))
+    );
+
+    let inbox = harness.store.pending_notifications(USER).await;
+    assert_eq!(inbox.expect("a database").len(), 1);
+    let roles = harness
+        .store
+        .list_outbox(GUILD, Topic::GrantRole, None, Page::first(10));
+    let roles = roles.await.expect("a database").items;
+    assert!(
+        matches!(roles[0].task, Task::GrantRole { user: USER, .. }),
+        "{roles:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_changes_in_the_database_reaches_the_live_sessions() {
+    let harness = Harness::ready().await;
+    let stop = harness.start_feed().await;
+    let open = harness.publish(form(json!(1), Value::Null)).await;
+    let mut sessions = harness.sessions.lock().await;
+    let mut next = async || sessions.recv().await.expect("the services run");
+    let mut told = Vec::new();
+    while told.last() != Some(&open) {
+        match next().await {
+            SessionsInput::Changed { key, .. } => {
+                assert_eq!((key.guild, key.target), (GUILD, Target::Form));
+            }
+            SessionsInput::FormPublished { form, .. } => told.push(form.revision),
+            other => panic!("not a change of the form: {other:?}"),
+        }
+    }
+
+    done(harness.submit(USER, json!({"why": "fun"}), open).await);
+    let SessionsInput::Submitted { fields, .. } = next().await else {
+        panic!("not the submission");
+    };
+    let why = FieldId::try_from("why").expect("an id");
+    assert_eq!(fields.into_iter().collect::<Vec<_>>(), [why]);
+    assert!(harness.submitted.lock().await.recv().await.is_some());
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_session_opens_with_history_and_with_the_fields_that_are_answered() {
+    let harness = Harness::ready().await;
+    let key = SessionKey {
+        guild: GUILD,
+        target: Target::Form,
+    };
+    let opened = async || match harness.services.form_reply(key, Ask::Open).await {
+        Reply::Opened(Ok(opened)) => *opened,
+        other => panic!("not opened: {other:?}"),
+    };
+    let new = opened().await;
+    assert_eq!((new.revision, new.versions.len()), (Revision::FIRST, 0));
+    assert_eq!(new.document, Form::empty_document());
+
+    let mut open = Revision::FIRST;
+    for limit in 1..=70 {
+        open = harness
+            .publish(form(json!(4), json!({"limit": limit})))
+            .await;
+    }
+    done(harness.submit(USER, json!({"why": "fun"}), open).await);
+    let later = opened().await;
+    assert_eq!(later.revision, Revision(open.0 - 64));
+    assert_eq!(
+        later.versions.last().map(|version| version.revision),
+        Some(open)
+    );
+    assert_eq!(later.versions.len(), 64);
+    assert_eq!(later.answered_fields.len(), 1);
+    let Reply::Loaded(Ok(loaded)) = harness
+        .services
+        .form_reply(
+            key,
+            Ask::Load {
+                after: Revision(open.0 - 2),
+            },
+        )
+        .await
+    else {
+        panic!("not loaded");
+    };
+    assert_eq!(loaded.len(), 2);
+    assert_eq!(loaded[0].author, Some(MANAGER));
+}
+
+#[tokio::test]
+async fn a_session_takes_both_tokens_of_the_user_and_no_others() {
+    let harness = Harness::ready().await;
+    let owner = Some(USER.0);
+    let uses = guildgate_store::Uses::OfKind;
+    let (user_id, user_token) = harness.issue(TokenKind::User, owner, uses).await;
+    let (gateway_id, gateway_token) = harness.issue(TokenKind::GatewayUser, owner, uses).await;
+    let (_, of_another) = harness.issue(TokenKind::User, Some(1), uses).await;
+    let key = SessionKey {
+        guild: GUILD,
+        target: Target::Form,
+    };
+    let verify = async |user_token: &Secret, gateway_token: &Secret| {
+        let credentials = Credentials {
+            user_token: user_token.clone(),
+            gateway_token: gateway_token.clone(),
+        };
+        let ask = Ask::Verify {
+            user: USER,
+            credentials,
+        };
+        match harness.services.form_reply(key, ask).await {
+            Reply::Verified(verified) => verified,
+            other => panic!("not an answer: {other:?}"),
+        }
+    };
+    let good = verify(&user_token, &gateway_token)
+        .await
+        .expect("good tokens");
+    assert_eq!(good.tokens, [user_id, gateway_id]);
+    for (user, gateway) in [
+        (&gateway_token, &user_token),
+        (&of_another, &gateway_token),
+        (&user_token, &of_another),
+    ] {
+        assert_eq!(verify(user, gateway).await, Err(NotVerified::NotGood));
+    }
+}
