@@ -8,9 +8,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use guildgate_core::form_session::{
-    Append, Appended, Ask, Credentials, NotVerified, Opened, PublishedForm, Reply, SessionKey,
-    StoreFailed, Target, Verified, Version,
+use guildgate_core::{
+    form_session::{
+        Append, Appended, Ask, Credentials, NotVerified, Opened, PublishedForm, Reply, SessionKey,
+        StoreFailed, Target, Verified, Version,
+    },
+    rebase::Patch,
 };
 use guildgate_model::{ApplicationId, Form, GuildId, Revision, TokenKind, UserId, form::FieldId};
 use guildgate_store::{
@@ -162,8 +165,11 @@ impl Services {
             return Ok((newest, Vec::new()));
         };
         let versions = store.versions_after(name, start, VERSIONS_MAX).await?;
-        // A version that was written as a whole cannot be followed from the one before.
-        match versions.iter().all(|version| version.patch.is_some()) {
+        // A version that was written as a whole cannot be followed from the one before, nor one
+        // whose patch is past the bounds, as that of a large form that was restored.
+        let is_patch = |patch: &Value| Patch::parse(patch.clone()).is_ok();
+        let can_follow = |version: &DocumentVersion| version.patch.as_ref().is_some_and(is_patch);
+        match versions.iter().all(can_follow) {
             true => Ok((older, versions.into_iter().map(version).collect())),
             false => Ok((newest, Vec::new())),
         }

@@ -30,6 +30,8 @@ pub(super) enum Heard {
 
 pub(super) struct Ears {
     heard: UnboundedReceiver<Heard>,
+    /// The node's own, to ask it what its live sessions would.
+    pub(super) services: Services,
     _stop: DropGuard,
 }
 
@@ -52,6 +54,7 @@ impl Ears {
         tokio::spawn(feed.run(stop.clone()));
         Ears {
             heard,
+            services,
             _stop: stop.drop_guard(),
         }
     }

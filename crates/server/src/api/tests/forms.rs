@@ -1,6 +1,6 @@
 //! Forms: written, patched, conflicted over, restored.
 
-use guildgate_core::form_session::{SessionsInput, Target};
+use guildgate_core::form_session::{Ask, Reply as Told, SessionKey, SessionsInput, Target, Ticket};
 use guildgate_model::{GuildId, Revision, Secret, UnixMs, UserId};
 use guildgate_store::NewSubmission;
 use http::{Method, StatusCode};
@@ -371,4 +371,49 @@ async fn a_guild_that_nobody_knows_has_no_form() {
         .store
         .read_document(guildgate_store::DocumentKey::Form(GuildId(8)));
     assert_eq!(kept.await.expect("a database"), None);
+}
+
+#[tokio::test]
+async fn a_form_as_large_as_forms_may_be_is_written_in_parts_restored_and_opened_live() {
+    let harness = roomy().await;
+    let section = |text: usize| json!({"title": "", "description": "x".repeat(text), "fields": []});
+    let mut sections = vec![section(4_000); 16];
+    let large = |sections: &[Value]| json!({"status": 1, "sections": sections});
+    sections.push(section(0));
+    let missing = 65_530 - large(&sections).to_string().len();
+    sections[16] = section(missing);
+
+    let at_once = put(&harness, "", &large(&sections)).await;
+    assert_eq!(pointers(&at_once, StatusCode::UNPROCESSABLE_ENTITY), [""]);
+    put(&harness, "", &large(&sections[..8])).await;
+    let third = put(&harness, "", &large(&sections)).await;
+    assert_eq!(third.json()["apv"], 3, "{}", third.text);
+    put(&harness, "", &large(&[])).await;
+    let path = "/api/v1/guilds/7/form/versions/3/restore?actor=1";
+    let restored = harness.admin(Method::POST, path, None).await;
+    assert_eq!(restored.json()["apv"], 5, "{}", restored.text);
+
+    let mut ears = Ears::open(&harness.store).await;
+    let key = SessionKey {
+        guild: GUILD,
+        target: Target::Form,
+    };
+    ears.services
+        .answer_session(key, Ticket(1), Ask::Open)
+        .await;
+    match ears.next().await {
+        Heard::Sessions(SessionsInput::Reply {
+            reply: Told::Opened(Ok(opened)),
+            ..
+        }) => {
+            assert_eq!(opened.revision, Revision(5));
+            assert_eq!(opened.document, large(&sections));
+            assert_eq!(
+                opened.versions,
+                [],
+                "a patch of that size cannot be followed"
+            );
+        }
+        other => panic!("not the form but {other:?}"),
+    }
 }
