@@ -96,7 +96,7 @@ test("an application is filled in, submitted, accepted, and the applicant hears 
 
   // Reviewed once: the second word comes too late.
   await row.locator('[data-decision="1"]').click();
-  await mia.page.waitForFunction(() => /already/.test(document.querySelector("#submitted [role=status]")?.textContent ?? ""));
+  await mia.page.waitForFunction(() => /is accepted by now/.test(document.querySelector("#submitted [role=status]")?.textContent ?? ""));
   assert.deepEqual([...mia.faults, ...ada.faults], []);
   await mia.page.close();
   await ada.page.close();
