@@ -1,6 +1,6 @@
 // @ts-check
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { test } from "node:test";
 
 import { CommandError, Guildgate } from "../guildgate.js";
 
@@ -32,6 +32,22 @@ class ScriptedSocket {
   drop(code, reason = "") {
     this.readyState = 3;
     this.onclose({ code, reason });
+  }
+}
+
+/**
+ * Runs `body` with timers that come due at once when `due` is called, and not before.
+ * @param {(due: () => void) => Promise<void>} body
+ */
+async function withTimersInHand(body) {
+  const real = globalThis.setTimeout;
+  /** @type {(() => void)[]} */
+  const waiting = [];
+  globalThis.setTimeout = /** @type {any} */ ((/** @type {() => void} */ then) => waiting.push(then));
+  try {
+    await body(() => waiting.splice(0).forEach((then) => then()));
+  } finally {
+    globalThis.setTimeout = real;
   }
 }
 
@@ -87,41 +103,35 @@ test("answers find their commands by nonce, errors with their code", async () =>
 });
 
 test("a drop is followed by a resume from the last sequence", async () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
+  await withTimersInHand(async (due) => {
     const { socket } = await dialled();
     socket.give(authenticated(false));
     socket.give({ op: 5, ev: "X", t: "X", d: {}, s: 3 });
     socket.drop(1006);
-    mock.timers.tick(2000);
+    due();
     await settle();
     const again = ScriptedSocket.dialled[1];
     again.give({ op: 0 });
     assert.deepEqual(again.sent[0].d.resume, { session_id: "a1", seq: 3 });
-  } finally {
-    mock.timers.reset();
-  }
+  });
 });
 
 test("a session that could not be resumed is connected to its guild anew", async () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  try {
+  await withTimersInHand(async (due) => {
     const { gateway, socket } = await dialled();
     socket.give(authenticated(false));
     const connected = gateway.connectGuild("5", "g");
     socket.give({ op: 7, nonce: socket.sent[0].nonce, d: { for: "CONNECT_GUILD", data: { guild: {}, user: null } } });
     await connected;
     socket.drop(1006);
-    mock.timers.tick(2000);
+    due();
     await settle();
     const again = ScriptedSocket.dialled[1];
     again.give(authenticated(false));
     assert.deepEqual(again.sent.map(({ cmd, d }) => ({ cmd, d })), [
       { cmd: "CONNECT_GUILD", d: { gid: "5", token: "g" } },
     ]);
-  } finally {
-    mock.timers.reset();
-  }
+  });
 });
 
 test("a close that forbids a reconnect ends it, and says so", async () => {
