@@ -84,3 +84,42 @@ impl fmt::Display for Failure {
         write!(f, "{:#}", self.error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_help_and_none_is_given_twice() {
+        let own = [
+            Code::Other,
+            Code::Configuration,
+            Code::Database,
+            Code::Discord,
+            Code::Listen,
+            Code::Interrupted,
+        ];
+        let discord = [
+            UpstreamError::TokenRefused,
+            UpstreamError::IntentsDisallowed,
+            UpstreamError::IntentsInvalid,
+            UpstreamError::ShardsRefused,
+            UpstreamError::ShardingRequired,
+            UpstreamError::ApiVersion,
+            UpstreamError::ApiUrl { url: String::new() },
+            UpstreamError::Tls {
+                reason: String::new(),
+            },
+        ];
+        let success_and_usage = [0, 2];
+        let mut codes: Vec<u8> = own.map(|code| code as u8).to_vec();
+        codes.extend(discord.map(|error| error.exit_code()));
+        codes.extend(success_and_usage);
+        codes.sort_unstable();
+        let documented: Vec<u8> = HELP
+            .lines()
+            .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+            .collect();
+        assert_eq!(documented, codes);
+    }
+}

@@ -9,23 +9,24 @@ mod authenticate;
 mod feed;
 mod forms;
 mod outbox;
+mod ports;
 mod recent;
+mod sessions;
 
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use guildgate_core::{
     ClientId,
     client::{Answer, Ask, Refusal},
-    form_session::{self, Credentials, SessionKey, SessionsInput, Standing, Target, Ticket},
+    form_session::SessionsInput,
     hub,
 };
-use guildgate_model::{ApplicationId, GuildId, Revision, Secret, TokenKind, UserId};
+use guildgate_model::{GuildId, Secret, TokenKind, UserId};
 use guildgate_store::{Owner, Store, StoreError, TokenRefusal};
-use guildgate_wire::{ApplicationCommand, ErrorCode, Nonce};
+use guildgate_wire::ErrorCode;
 use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
 
@@ -42,74 +43,12 @@ pub(crate) use applications::NotDone;
 pub use feed::Feed;
 use forms::AnsweredFields;
 pub use outbox::{Called, OutboxWorker, Outside};
+pub use ports::{EdgePort, HubPort, Rights, SessionCommand};
 use recent::Recent;
+use sessions::Sent;
 
 /// Longest that the database may take for one question, before the client is told so.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where answers and events go: the edge's shards.
-pub trait EdgePort: Send + Sync {
-    /// To one shard, behind everything sent to it before.
-    fn send(&self, edge: u8, message: ToEdge);
-    /// The same to every shard.
-    fn send_all(&self, message: &dyn Fn() -> ToEdge);
-}
-
-/// Where what concerns guilds goes: the hub's thread, which has the live sessions too.
-#[async_trait]
-pub trait HubPort: Send + Sync {
-    /// Behind everything sent before.
-    fn send(&self, input: hub::Input);
-
-    /// To the live sessions; behind everything sent before.
-    fn send_to_sessions(&self, input: SessionsInput);
-
-    /// A client's command to a live session. The hub adds how the user stands in the guild.
-    fn command_session(&self, command: SessionCommand);
-
-    /// Somebody has applied: managers on the guild are told.
-    fn submitted(&self, guild: GuildId, id: ApplicationId, user: UserId);
-
-    /// How a user stands in a guild.
-    ///
-    /// # Errors
-    /// What a client is told where nothing can be known of it.
-    async fn standing(&self, guild: GuildId, user: UserId) -> Result<Rights, Refusal>;
-}
-
-/// A client's command to a live session.
-#[derive(Debug)]
-pub struct SessionCommand {
-    /// Through which client.
-    pub client: ClientId,
-    /// The authenticated user.
-    pub user: UserId,
-    /// In which guild, where the client said it.
-    pub guild: Option<GuildId>,
-    /// What is to be edited; looked at where a session is started.
-    pub target: Target,
-    /// What.
-    pub command: form_session::Command,
-}
-
-/// How a user stands in a guild.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rights {
-    /// The name shown.
-    pub tag: Box<str>,
-    /// What they may do.
-    pub standing: Standing,
-}
-
-impl EdgePort for crate::edge::Edges {
-    fn send(&self, edge: u8, message: ToEdge) {
-        crate::edge::Edges::send(self, edge, message);
-    }
-
-    fn send_all(&self, message: &dyn Fn() -> ToEdge) {
-        crate::edge::Edges::send_all(self, message);
-    }
-}
 
 /// What the services work with.
 pub struct ServiceParts {
@@ -137,6 +76,7 @@ pub struct Services {
     parts: Arc<ServiceParts>,
     recent: Arc<Recent>,
     turns: Arc<Semaphore>,
+    deeds: Arc<Semaphore>,
     answered: Arc<AnsweredFields>,
 }
 
@@ -146,6 +86,7 @@ impl Services {
     pub fn new(parts: ServiceParts) -> Services {
         Services {
             turns: Arc::new(Semaphore::new(parts.questions_max)),
+            deeds: Arc::new(Semaphore::new(parts.questions_max)),
             parts: Arc::new(parts),
             recent: Arc::default(),
             answered: Arc::default(),
@@ -156,6 +97,22 @@ impl Services {
     pub async fn run(self, mut from_edge: UnboundedReceiver<FromEdge>) {
         while let Some(message) = from_edge.recv().await {
             match message {
+                FromEdge::Ask {
+                    client,
+                    ask:
+                        Ask::Application {
+                            user,
+                            token: _,
+                            nonce,
+                            command,
+                        },
+                    ..
+                } => self.take_command(Sent {
+                    client,
+                    user,
+                    nonce,
+                    command,
+                }),
                 FromEdge::Ask {
                     client,
                     address,
@@ -173,9 +130,8 @@ impl Services {
                     });
                 }
                 FromEdge::Left { client, guild } => {
-                    self.parts
-                        .hub
-                        .send(hub::Input::Disconnect { client, guild });
+                    let left = hub::Input::Disconnect { client, guild };
+                    self.parts.hub.send(left);
                 }
                 FromEdge::Attached { client, attached } => {
                     self.parts.hub.send_to_sessions(if attached {
@@ -184,14 +140,24 @@ impl Services {
                         SessionsInput::Detached(client)
                     });
                 }
-                FromEdge::Gone(client) => {
-                    self.parts
-                        .hub
-                        .send_to_sessions(SessionsInput::Closed(client));
-                    self.parts.hub.send(hub::Input::Gone(client));
-                }
+                FromEdge::Gone(client) => self.parts.hub.send(hub::Input::Gone(client)),
             }
         }
+    }
+
+    /// A command of the application's life: at once, or in a task of its own. Those have turns
+    /// of their own as well, for they may wait for Discord to tell of a member.
+    fn take_command(&self, sent: Sent) {
+        let client = sent.client;
+        let Some(deed) = self.command(sent) else {
+            return;
+        };
+        let services = self.clone();
+        tokio::spawn(async move {
+            if let Ok(_turn) = services.deeds.acquire().await {
+                services.carry_out(client, deed).await;
+            }
+        });
     }
 
     async fn answer(&self, client: ClientId, address: IpAddr, ask: Ask) {
@@ -224,115 +190,9 @@ impl Services {
                     .timed(self.parts.store.mark_delivered(user, &ids))
                     .await;
             }
-            Ask::Application {
-                user,
-                token: _,
-                nonce,
-                command,
-            } => self.application(client, user, nonce, command).await,
+            // Taken before this, in their order.
+            Ask::Application { .. } => {}
         }
-    }
-
-    /// Answers a live session's question, behind the hub's back: it is told when it is known.
-    pub async fn answer_session(&self, key: SessionKey, ticket: Ticket, ask: form_session::Ask) {
-        let _open = self.parts.metrics.questions.hold();
-        let reply = self.form_reply(key, ask).await;
-        let input = SessionsInput::Reply { key, ticket, reply };
-        self.parts.hub.send_to_sessions(input);
-    }
-
-    async fn application(
-        &self,
-        client: ClientId,
-        user: UserId,
-        nonce: Option<Nonce>,
-        command: ApplicationCommand,
-    ) {
-        let (guild, target, command) = match command {
-            ApplicationCommand::Submit {
-                guild,
-                answers,
-                revision,
-            } => {
-                let application = Application {
-                    guild,
-                    user,
-                    revision: Revision(revision),
-                    answers,
-                };
-                return self.tell(client, self.submit(application).await);
-            }
-            ApplicationCommand::Review {
-                guild,
-                application,
-                decision,
-                note,
-            } => {
-                let answer = self.review(guild, user, application, decision, note).await;
-                return self.tell(client, answer);
-            }
-            ApplicationCommand::Start { user: claimed, .. } if claimed != user => {
-                let refusal = Refusal::new(
-                    ErrorCode::Forbidden,
-                    "uid: a session is started for the authenticated user alone",
-                );
-                return self.tell(client, Answer::Refused(refusal));
-            }
-            ApplicationCommand::Start {
-                user,
-                guild,
-                user_token,
-                gateway_token,
-                answers,
-            } => {
-                let target = match answers {
-                    true => Target::Answers(user),
-                    false => Target::Form,
-                };
-                let credentials = Credentials {
-                    user_token,
-                    gateway_token,
-                };
-                let start = form_session::Command::Start(credentials);
-                (Some(guild), target, start)
-            }
-            ApplicationCommand::Patch { guild, base, patch } => {
-                let patch = form_session::Command::Patch {
-                    base: Revision(base),
-                    patch,
-                    nonce: nonce.map(|nonce| nonce.as_str().into()),
-                };
-                (Some(guild), Target::Form, patch)
-            }
-            ApplicationCommand::Reauth {
-                guild,
-                user_token,
-                gateway_token,
-                known_permissions,
-            } => {
-                let reauth = form_session::Command::Reauth {
-                    credentials: Credentials {
-                        user_token,
-                        gateway_token,
-                    },
-                    known_permissions,
-                };
-                (guild, Target::Form, reauth)
-            }
-            ApplicationCommand::Heartbeat { guild } => {
-                (guild, Target::Form, form_session::Command::Heartbeat)
-            }
-            ApplicationCommand::End { guild } => {
-                (Some(guild), Target::Form, form_session::Command::End)
-            }
-        };
-        self.parts.hub.command_session(SessionCommand {
-            client,
-            user,
-            guild,
-            target,
-            command,
-        });
     }
 
     /// Takes a use of the guild token, and lets the hub do the rest.

@@ -3,7 +3,7 @@
 mod accounts;
 mod greeting;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use guildgate_model::Secret;
 use guildgate_server::{
@@ -37,7 +37,12 @@ pub async fn run(arguments: Demo) -> Result<(), Failure> {
         // A person reads what follows: only what is wrong should come between.
         config.log.level = "warn".to_owned();
     }
+    if config.drain_window == Config::default().drain_window {
+        // Whoever pressed Ctrl-C is waiting.
+        config.drain_window = Duration::from_secs(1);
+    }
     log::init(&config.log).map_err(Failure::other)?;
+    serve::raise_file_limit(0);
 
     let world = World::demo();
     let simulator = simulate::start(SimulatorConfig {

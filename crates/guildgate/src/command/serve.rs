@@ -35,6 +35,7 @@ pub async fn run(arguments: Serve) -> Result<(), Failure> {
         ));
     }
     let signals = Signals::take()?;
+    raise_file_limit(config.connections_max);
     let store = open(&config).await?;
     let node = Node::start(NodeParts {
         config,
@@ -67,6 +68,23 @@ pub async fn until_stopped(node: Node, mut signals: Signals) -> Result<(), Failu
         )),
     }
 }
+
+/// Lets the process open as many files as the system allows: every connection is one.
+pub fn raise_file_limit(connections_max: u32) {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) if files < u64::from(connections_max) + FILES_BESIDES => tracing::info!(
+            files,
+            connections_max,
+            "the system allows fewer open files than `limits.connections`: raise it (ulimit -n, \
+             LimitNOFILE) if so many clients are to come"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit on open files could not be raised"),
+    }
+}
+
+/// Files that are no client's: the database, Discord, the log, the threads' own.
+const FILES_BESIDES: u64 = 256;
 
 /// What the shell is told of a node's failure.
 pub fn node_failure(error: NodeError) -> Failure {

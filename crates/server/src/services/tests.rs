@@ -6,6 +6,10 @@ use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
+use async_trait::async_trait;
+use guildgate_core::form_session::Standing;
+use guildgate_model::ApplicationId;
+
 use super::{recent::Told, *};
 
 mod applications;

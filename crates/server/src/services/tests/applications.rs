@@ -1,7 +1,7 @@
 //! Applications and live sessions, as far as the database goes.
 
-use guildgate_core::form_session::{Ask, NotVerified, Reply};
-use guildgate_model::{Form, form::FieldId};
+use guildgate_core::form_session::{Ask, Credentials, NotVerified, Reply, SessionKey, Target};
+use guildgate_model::{ApplicationId, Form, Revision, form::FieldId};
 use guildgate_store::{AppendPatch, DocumentKey, OutboxState, Page, Task, Topic};
 use guildgate_wire::ApplicationCommand;
 use serde_json::{Value, json};
