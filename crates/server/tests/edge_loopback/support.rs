@@ -55,7 +55,6 @@ impl World {
             limits,
             close_within: Duration::from_millis(500),
             deflate_bytes_min: 200,
-            ..EdgeConfig::default()
         };
         let (edges, threads) =
             Edges::start(&config, &out, Clock::start()).expect("threads can be started");
