@@ -234,14 +234,17 @@ impl Discord {
         woken.into_iter().for_each(|id| self.wake(id));
     }
 
-    /// Sends an event that the world does not make by itself.
+    /// Sends an event that the world does not make by itself. Of its name only what names
+    /// consist of is kept, since it goes into frames as it is.
     pub(crate) fn dispatch_raw(
         &mut self,
         name: &str,
         guild: Option<GuildId>,
         data: &serde_json::Value,
     ) {
-        let needed = intents::needed(name, guild.is_some());
+        let plain = |byte: &char| byte.is_ascii_alphanumeric() || *byte == '_';
+        let name: String = name.chars().filter(plain).collect();
+        let needed = intents::needed(&name, guild.is_some());
         let audience = match guild {
             Some(guild) => Audience::Guild {
                 guild,
@@ -251,7 +254,7 @@ impl Discord {
         };
         self.dispatch(&Event {
             audience,
-            dispatch: Dispatch::new(name.to_owned(), data),
+            dispatch: Dispatch::new(name, data),
         });
     }
 
@@ -361,3 +364,6 @@ pub(super) fn connection_of(session: &Session) -> Option<ConnectionId> {
         Link::Down { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,13 @@
 //! A world from a file: TOML or JSON, with names where ids do not matter.
 
+mod permission_names;
+
 use std::collections::BTreeMap;
 
-use guildgate_model::{EmojiId, GuildId, Permissions, RoleId, UserId};
+use guildgate_model::{EmojiId, GuildId, Permissions, RoleId, UnixMs, UserId};
 use serde::Deserialize;
+
+use permission_names::PERMISSION_NAMES;
 
 use super::{
     Channel, ChannelKind, Crowd, Emoji, Guild, Invite, Member, Members, Role, RoleSource, User,
@@ -34,6 +38,9 @@ pub enum WorldError {
     /// A permission that Discord does not have.
     #[error("{0:?} is no permission: expected a decimal number or names such as \"MANAGE_GUILD\"")]
     UnknownPermission(String),
+    /// A time that is none.
+    #[error("{0:?} is no time: expected one such as \"2026-12-24T18:00:00Z\"")]
+    Time(String),
 }
 
 impl World {
@@ -248,9 +255,7 @@ fn guild(
     file: GuildFile,
     users: &BTreeMap<String, UserId>,
 ) -> Result<Guild, WorldError> {
-    let name = file.name.clone();
-    let user = |wanted: &str| find(users, wanted, UserId, "the user", &name);
-    let owner = user(&file.owner)?;
+    let owner = find(users, &file.owner, UserId, "the user", &file.name)?;
     let mut guild = Guild::new(id, &file.name, owner);
     let text = |text: Option<String>| text.map(Box::from);
     guild.icon = text(file.icon);
@@ -267,13 +272,46 @@ fn guild(
         role.permissions = everyone.read()?;
         guild.put_role(role);
     }
+    let roles = put_roles(&mut guild, file.roles)?;
+    if file.crowd > 0 {
+        guild.members = Members::of_crowd(Crowd {
+            first: UserId(FIRST_OF_CROWD + (id.0 >> 22) % 1_000),
+            count: file.crowd,
+            roles: roles.values().copied().collect(),
+            joined_from: created_at(id.0),
+        });
+        guild.members.insert(Member::new(owner, created_at(id.0)));
+    }
+    for member in file.members {
+        put_member(&mut guild, member, users, &roles)?;
+    }
+    let emoji = |(index, file): (usize, EmojiFile)| Emoji {
+        id: file.id.unwrap_or(EmojiId(id.0 + 100_000 + index as u64)),
+        name: file.name.into(),
+        animated: file.animated,
+    };
+    guild.emojis = file.emojis.into_iter().enumerate().map(emoji).collect();
+    put_channels(&mut guild, file.channels);
+    guild.invites = file
+        .invites
+        .into_iter()
+        .map(|code| invite(&code, id, owner))
+        .collect();
+    Ok(guild)
+}
+
+/// Adds a guild's roles; their ids by name.
+fn put_roles(
+    guild: &mut Guild,
+    files: Vec<RoleFile>,
+) -> Result<BTreeMap<String, RoleId>, WorldError> {
     let mut roles = BTreeMap::new();
-    for (index, file) in file.roles.into_iter().enumerate() {
+    for (index, file) in files.into_iter().enumerate() {
         let number = index as u64 + 1;
-        let role = file.id.unwrap_or(RoleId(id.0 + 1_000 + number));
-        roles.insert(file.name.clone(), role);
+        let id = file.id.unwrap_or(RoleId(guild.id.0 + 1_000 + number));
+        roles.insert(file.name.clone(), id);
         guild.put_role(Role {
-            id: role,
+            id,
             name: file.name.into(),
             permissions: file
                 .permissions
@@ -287,58 +325,52 @@ fn guild(
             mentionable: file.mentionable,
         });
     }
-    if file.crowd > 0 {
-        guild.members = Members::of_crowd(Crowd {
-            first: UserId(FIRST_OF_CROWD + (id.0 >> 22) % 1_000),
-            count: file.crowd,
-            roles: roles.values().copied().collect(),
-            joined_from: created_at(id.0),
-        });
-        guild.members.insert(Member::new(owner, created_at(id.0)));
-    }
-    for file in file.members {
-        let time = |text: Option<String>| text.and_then(|text| crate::iso::parse(&text));
-        let held = file
-            .roles
-            .iter()
-            .map(|wanted| find(&roles, wanted, RoleId, "the role", &name));
-        guild.members.insert(Member {
-            user: user(&file.user)?,
-            nick: file.nick.map(Into::into),
-            roles: held.collect::<Result<_, _>>()?,
-            joined_at: time(file.joined_at).unwrap_or(created_at(id.0)),
-            timed_out_until: time(file.timed_out_until),
-        });
-    }
-    let emoji = |(index, file): (usize, EmojiFile)| Emoji {
-        id: file.id.unwrap_or(EmojiId(id.0 + 100_000 + index as u64)),
-        name: file.name.into(),
-        animated: file.animated,
+    Ok(roles)
+}
+
+fn put_member(
+    guild: &mut Guild,
+    file: MemberFile,
+    users: &BTreeMap<String, UserId>,
+    roles: &BTreeMap<String, RoleId>,
+) -> Result<(), WorldError> {
+    let user = find(users, &file.user, UserId, "the user", &guild.name)?;
+    let held = file
+        .roles
+        .iter()
+        .map(|name| find(roles, name, RoleId, "the role", &guild.name));
+    let member = Member {
+        user,
+        nick: file.nick.map(Into::into),
+        roles: held.collect::<Result<_, _>>()?,
+        joined_at: file.joined_at.map_or(Ok(created_at(guild.id.0)), time)?,
+        timed_out_until: file.timed_out_until.map(time).transpose()?,
     };
-    guild.emojis = file.emojis.into_iter().enumerate().map(emoji).collect();
-    for (index, file) in file.channels.into_iter().enumerate() {
-        let position = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1);
+    guild.members.insert(member);
+    Ok(())
+}
+
+fn time(text: String) -> Result<UnixMs, WorldError> {
+    crate::iso::parse(&text).ok_or(WorldError::Time(text))
+}
+
+fn put_channels(guild: &mut Guild, files: Vec<ChannelFile>) {
+    for (index, file) in files.into_iter().enumerate() {
         guild.put_channel(Channel {
-            id: file.id.unwrap_or(id.0 + 2 + index as u64),
+            id: file.id.unwrap_or(guild.id.0 + 2 + index as u64),
             name: file.name.into(),
             kind: if file.voice {
                 ChannelKind::Voice
             } else {
                 ChannelKind::Text
             },
-            position,
+            position: u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1),
             parent: None,
             topic: None,
             overwrites: Box::default(),
             status: None,
         });
     }
-    guild.invites = file
-        .invites
-        .into_iter()
-        .map(|code| invite(&code, id, owner))
-        .collect();
-    Ok(guild)
 }
 
 /// What a file calls by name, or by id where it is all digits.
@@ -374,36 +406,6 @@ fn invite(code: &str, guild: GuildId, owner: UserId) -> Invite {
 const FIRST_USER: u64 = 1_050_000_000_000_000_000;
 const FIRST_GUILD: u64 = 1_150_000_000_000_000_000;
 const FIRST_OF_CROWD: u64 = 300_000_000_000_000_000;
-
-/// Discord's names, by bit.
-const PERMISSION_NAMES: [(&str, u32); 26] = [
-    ("CREATE_INSTANT_INVITE", 0),
-    ("KICK_MEMBERS", 1),
-    ("BAN_MEMBERS", 2),
-    ("ADMINISTRATOR", 3),
-    ("MANAGE_CHANNELS", 4),
-    ("MANAGE_GUILD", 5),
-    ("ADD_REACTIONS", 6),
-    ("VIEW_AUDIT_LOG", 7),
-    ("VIEW_CHANNEL", 10),
-    ("SEND_MESSAGES", 11),
-    ("MANAGE_MESSAGES", 13),
-    ("EMBED_LINKS", 14),
-    ("ATTACH_FILES", 15),
-    ("READ_MESSAGE_HISTORY", 16),
-    ("MENTION_EVERYONE", 17),
-    ("CONNECT", 20),
-    ("SPEAK", 21),
-    ("MUTE_MEMBERS", 22),
-    ("MOVE_MEMBERS", 24),
-    ("CHANGE_NICKNAME", 26),
-    ("MANAGE_NICKNAMES", 27),
-    ("MANAGE_ROLES", 28),
-    ("MANAGE_WEBHOOKS", 29),
-    ("MANAGE_GUILD_EXPRESSIONS", 30),
-    ("MANAGE_THREADS", 34),
-    ("MODERATE_MEMBERS", 40),
-];
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,3 @@
-use guildgate_model::{Permissions, UnixMs};
-
 use super::*;
 
 const FILE: &str = r#"
@@ -80,5 +78,7 @@ fn an_error_names_what_is_wrong() {
     assert!(of("[[users]]\nnaem = \"x\"").contains("naem"));
     let role = "[[users]]\nname='a'\n[[guilds]]\nname='L'\nowner='a'\n[[guilds.roles]]\nname='r'\npermissions=['FLY']";
     assert!(of(role).contains("FLY"));
+    let late = "[[users]]\nname='a'\n[[guilds]]\nname='L'\nowner='a'\n[[guilds.members]]\nuser='a'\ntimed_out_until='soon'";
+    assert!(of(late).contains("\"soon\" is no time"));
     assert!(of("= nonsense").contains("TOML"));
 }
