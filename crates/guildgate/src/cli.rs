@@ -260,7 +260,7 @@ pub struct Record {
 /// Make something go wrong in a running simulator
 ///
 /// KIND is reconnect, invalid-session (resumable=true), lose-acks, send-acks, ask-heartbeat,
-/// drop, close (code=4000), corrupt, pace (bytes_per_second=1000), delay (ms=500),
+/// drop, close (code=4000), corrupt (corruption=json), pace (bytes_per_second=1000), delay (ms=500),
 /// forget-sessions, restore-budget, outage (guild=ID), end-outage (guild=ID), motion
 /// (every_ms=2000) or storm (every_ms=5000). docs/simulator.md explains each.
 #[derive(Debug, Args)]

@@ -5,13 +5,16 @@ mod restart;
 mod settings;
 mod upkeep;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use guildgate_discord::ShardSession;
-use guildgate_store::{Store, StoreError, hash_secret};
+use guildgate_store::{Snapshot, Store, StoreError, hash_secret};
 use tokio::{
     net::TcpListener,
-    sync::{Mutex, mpsc},
+    sync::{
+        Mutex,
+        mpsc::{self, UnboundedReceiver},
+    },
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,10 +24,10 @@ use crate::{
     config::Config,
     edge::{EdgeThreads, Edges},
     front::{self, Front, Tls, TlsError},
-    hub_thread::{self, HubHandle, HubParts, HubThread},
+    hub_thread::{self, HubHandle, HubParts, HubRequest, HubThread},
     metrics::{Metrics, UpstreamFigures},
-    services::{OutboxWorker, ServiceParts, Services},
-    upstream::{StoreBudget, Upstream, UpstreamError, UpstreamParts},
+    services::{Feed, OutboxWorker, ServiceParts, Services},
+    upstream::{Arrived, StoreBudget, Upstream, UpstreamError, UpstreamParts},
 };
 use outside::World;
 
@@ -77,16 +80,23 @@ pub enum NodeError {
 
 /// A running node.
 pub struct Node {
-    address: SocketAddr,
-    drain_window: Duration,
-    readiness: Arc<Readiness>,
-    edges: Edges,
+    base: Base,
     edge_threads: EdgeThreads,
-    store: Arc<dyn Store>,
-    clock: Clock,
     hub: HubHandle,
     failing: Mutex<Failing>,
+}
+
+/// What every part is given.
+struct Base {
+    config: Arc<Config>,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+    edges: Edges,
+    /// No client is taken in any more.
     draining: CancellationToken,
+    /// Nothing is done any more.
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -111,136 +121,87 @@ impl Node {
             assets,
             demo,
         } = parts;
-        let listener = listen(config.listen).await?;
-        let address = listener.local_addr().map_err(|source| NodeError::Listen {
-            address: config.listen,
-            source,
-        })?;
-        let config = Arc::new(Config {
-            listen: address,
-            ..config
-        });
+        let (listener, address) = listen(config.listen).await?;
         let tls = config
             .tls
             .as_ref()
             .map(|files| Tls::load(&files.certificate, &files.key))
             .transpose()?;
+        let config = Arc::new(Config {
+            listen: address,
+            ..config
+        });
 
         let clock = Clock::start();
         let metrics = Arc::new(Metrics::default());
-        let readiness = Arc::new(Readiness::new());
-        let (draining, stopping) = (CancellationToken::new(), CancellationToken::new());
-        let tasks = TaskTracker::new();
-
         let (to_services, from_edges) = mpsc::unbounded_channel();
         let (edges, edge_threads) = Edges::start(&settings::edge(&config), &to_services, clock)
             .map_err(NodeError::Threads)?;
         metrics.watch_edges(edges.clone());
+        let base = Base {
+            config,
+            store,
+            clock,
+            metrics,
+            readiness: Arc::new(Readiness::new()),
+            edges,
+            draining: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
 
-        let left = restart::take(&*store, clock.now().wall).await?;
+        let left = restart::take(&*base.store, clock.now().wall).await?;
         let (to_hub, events) = mpsc::channel(EVENTS_MAX);
-        let (hub, requests, hub_thread) = hub_thread::start(HubParts {
-            config: settings::hub(&config),
-            snapshots: left.snapshots,
-            events,
-            edges: Box::new(edges.clone()),
-            clock,
-            readiness: Arc::clone(&readiness),
-            metrics: Arc::clone(&metrics),
-        })
-        .map_err(NodeError::Threads)?;
-
-        let services = Services::new(ServiceParts {
-            store: Arc::clone(&store),
-            edges: Arc::new(edges.clone()),
-            hub: Arc::new(hub.clone()),
-            readiness: Arc::clone(&readiness),
-            metrics: Arc::clone(&metrics),
-            clock,
-            questions_max: config.questions_max,
-            webhooks: config.webhooks.clone(),
-        });
+        let (hub, requests, hub_thread) = base.start_hub(events, left.snapshots)?;
+        let services = base.services(&hub);
         // Before the first client: what changes from here on is told to those who are let in.
         let feed = services.feed().await?;
-
-        let upstream = start_upstream(&config, &store, clock, left.sessions, to_hub)?;
-        metrics.watch_upstream(UpstreamFigures {
-            stats: upstream.stats(),
-            status: upstream.status(),
-        });
+        let upstream = base.start_upstream(left.sessions, to_hub)?;
         let outside = hub_thread::Outside {
             hub: hub.clone(),
             services: services.clone(),
             upstream: upstream.handle(),
             rest: upstream.rest(),
             status: upstream.status(),
-            intents: config.discord.intents,
+            intents: base.config.discord.intents,
         };
-        let outbox = OutboxWorker {
-            store: Arc::clone(&store),
-            outside: Arc::new(World::new(upstream.rest())?),
-            webhooks: config.webhooks.clone(),
-            clock,
-        };
-        tasks.spawn(hub_thread::serve(outside, requests));
-        tasks.spawn(feed.run(stopping.clone()));
-        tasks.spawn(services.clone().run(from_edges));
-        tasks.spawn(outbox.run(stopping.clone()));
-        tasks.spawn(upkeep::run(Arc::clone(&store), clock, stopping.clone()));
-
+        base.tasks.spawn(hub_thread::serve(outside, requests));
+        base.tasks.spawn(services.clone().run(from_edges));
+        base.start_workers(feed, World::new(upstream.rest())?);
         let router = api::router(Api::new(ApiParts {
-            config: Arc::clone(&config),
-            store: Arc::clone(&store),
+            config: Arc::clone(&base.config),
+            store: Arc::clone(&base.store),
             clock,
             live: Arc::new(hub.clone()),
             discord: Arc::new(upstream.handle()),
             services,
-            readiness: Arc::clone(&readiness),
-            metrics,
+            readiness: Arc::clone(&base.readiness),
+            metrics: Arc::clone(&base.metrics),
             assets,
             demo,
         }));
-        if let Some(tls) = &tls {
-            tasks.spawn(tls.clone().watch(stopping.clone()));
-        }
-        let front = Front::new(settings::front(&config), edges.clone());
-        tasks.spawn(front::serve(
-            front,
-            listener,
-            tls,
-            router,
-            draining.clone(),
-            stopping.clone(),
-        ));
+        base.start_front(listener, tls, router);
         tracing::info!(%address, "the gateway listens");
         Ok(Node {
-            address,
-            drain_window: config.drain_window,
-            readiness,
-            edges,
+            base,
             edge_threads,
-            store,
-            clock,
             hub,
             failing: Mutex::new(Failing {
                 upstream: Some(upstream),
                 hub: hub_thread,
             }),
-            draining,
-            stopping,
-            tasks,
         })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.base.config.listen
     }
 
     /// Waits until clients are let in.
     pub async fn ready(&self) {
-        self.readiness.ready().await;
+        self.base.readiness.ready().await;
     }
 
     /// Waits until the node cannot go on. To be followed by [`Node::drain`].
@@ -264,30 +225,35 @@ impl Node {
     /// Lets clients go, spread over the drain window; leaves Discord's sessions to the next
     /// process; then stops everything.
     pub async fn drain(self) {
-        self.readiness.set(Err(NotReady::Draining));
-        self.draining.cancel();
-        self.edges.drain(self.drain_window);
-        let edge_threads = self.edge_threads;
+        let Node {
+            base,
+            edge_threads,
+            hub,
+            failing,
+        } = self;
+        base.readiness.set(Err(NotReady::Draining));
+        base.draining.cancel();
+        base.edges.drain(base.config.drain_window);
         // The threads end when the last client is gone.
         blocking(move || edge_threads.join()).await;
 
-        let Failing { upstream, hub } = self.failing.into_inner();
-        if let Some(upstream) = upstream {
+        let failing = failing.into_inner();
+        if let Some(upstream) = failing.upstream {
             let sessions = upstream.suspend().await;
-            let now = self.clock.now().wall;
-            if let Err(error) = restart::leave(&*self.store, &self.hub, sessions, now).await {
+            let now = base.clock.now().wall;
+            if let Err(error) = restart::leave(&*base.store, &hub, sessions, now).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "Discord's sessions could not be kept; the next process begins anew"
                 );
             }
         }
-        self.hub.stop();
-        blocking(move || hub.join()).await;
-        self.stopping.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-        if let Err(error) = self.store.flush().await {
+        hub.stop();
+        blocking(move || failing.hub.join()).await;
+        base.stopping.cancel();
+        base.tasks.close();
+        base.tasks.wait().await;
+        if let Err(error) = base.store.flush().await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "when tokens were last used could not be written"
@@ -297,28 +263,95 @@ impl Node {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| NodeError::Listen { address, source })
+impl Base {
+    fn start_hub(
+        &self,
+        events: mpsc::Receiver<Arrived>,
+        snapshots: Vec<Snapshot>,
+    ) -> Result<(HubHandle, UnboundedReceiver<HubRequest>, HubThread), NodeError> {
+        hub_thread::start(HubParts {
+            config: settings::hub(&self.config),
+            snapshots,
+            events,
+            edges: Box::new(self.edges.clone()),
+            clock: self.clock,
+            readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
+        })
+        .map_err(NodeError::Threads)
+    }
+
+    fn services(&self, hub: &HubHandle) -> Services {
+        Services::new(ServiceParts {
+            store: Arc::clone(&self.store),
+            edges: Arc::new(self.edges.clone()),
+            hub: Arc::new(hub.clone()),
+            readiness: Arc::clone(&self.readiness),
+            metrics: Arc::clone(&self.metrics),
+            clock: self.clock,
+            questions_max: self.config.questions_max,
+            webhooks: self.config.webhooks.clone(),
+        })
+    }
+
+    fn start_upstream(
+        &self,
+        sessions: Vec<ShardSession>,
+        events: mpsc::Sender<Arrived>,
+    ) -> Result<Upstream, UpstreamError> {
+        let config = settings::upstream(&self.config);
+        let bot = hash_secret(&config.token);
+        let upstream = Upstream::start(UpstreamParts {
+            config,
+            clock: self.clock,
+            budget: Arc::new(StoreBudget::new(Arc::clone(&self.store), bot)),
+            sessions,
+            events,
+        })?;
+        self.metrics.watch_upstream(UpstreamFigures {
+            stats: upstream.stats(),
+            status: upstream.status(),
+        });
+        Ok(upstream)
+    }
+
+    /// What is done by itself: the feed is read, the outbox worked on, the old forgotten.
+    fn start_workers(&self, feed: Feed, world: World) {
+        let outbox = OutboxWorker {
+            store: Arc::clone(&self.store),
+            outside: Arc::new(world),
+            webhooks: self.config.webhooks.clone(),
+            clock: self.clock,
+        };
+        let store = Arc::clone(&self.store);
+        self.tasks.spawn(feed.run(self.stopping.clone()));
+        self.tasks.spawn(outbox.run(self.stopping.clone()));
+        self.tasks
+            .spawn(upkeep::run(store, self.clock, self.stopping.clone()));
+    }
+
+    fn start_front(&self, listener: TcpListener, tls: Option<Tls>, router: axum::Router) {
+        if let Some(tls) = &tls {
+            self.tasks.spawn(tls.clone().watch(self.stopping.clone()));
+        }
+        let front = Front::new(settings::front(&self.config), self.edges.clone());
+        self.tasks.spawn(front::serve(
+            front,
+            listener,
+            tls,
+            router,
+            self.draining.clone(),
+            self.stopping.clone(),
+        ));
+    }
 }
 
-fn start_upstream(
-    config: &Config,
-    store: &Arc<dyn Store>,
-    clock: Clock,
-    sessions: Vec<ShardSession>,
-    events: mpsc::Sender<crate::upstream::Arrived>,
-) -> Result<Upstream, UpstreamError> {
-    let config = settings::upstream(config);
-    let bot = hash_secret(&config.token);
-    Upstream::start(UpstreamParts {
-        config,
-        clock,
-        budget: Arc::new(StoreBudget::new(Arc::clone(store), bot)),
-        sessions,
-        events,
-    })
+/// The address that was given, where it left the port open.
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let failed = |source| NodeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Waits for something that blocks, away from the runtime's own threads.
