@@ -100,7 +100,7 @@ async fn say(peer: &mut Peer, text: String) {
 #[tokio::test]
 async fn it_understands_all_that_is_said_in_frames_of_every_size() {
     let (address, edges) = node().await;
-    // Fragments of 7 bytes make of each message a dozen frames.
+    // Frames of 64 bytes at most make fragments of what is longer.
     for frame_bytes_max in [4096, 64] {
         let mut peer = dial(address, frame_bytes_max).await;
         assert_eq!(text(&mut peer).await["op"], 0);
