@@ -194,6 +194,9 @@ fn from_environment(environment: &[(String, String)]) -> Vec<Setting> {
     });
     let prefixed = environment.iter().filter_map(|(name, value)| {
         let key = name.strip_prefix(VARIABLE_PREFIX)?;
+        if is_service_link(key) {
+            return None;
+        }
         Some((key.replace("__", ".").to_lowercase(), name, value))
     });
     plain
@@ -204,6 +207,13 @@ fn from_environment(environment: &[(String, String)]) -> Vec<Setting> {
             origin: Origin::Variable(name.clone()),
         })
         .collect()
+}
+
+/// Whether Kubernetes has set a variable, for a service that is called guildgate.
+///
+/// Source: Kubernetes, "Service: Environment variables".
+fn is_service_link(name: &str) -> bool {
+    name == "PORT" || name.starts_with("PORT_") || name.starts_with("SERVICE_")
 }
 
 /// What no key can tell alone.

@@ -109,6 +109,8 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
             ("DISCORD_TOKEN".into(), "plain".into()),
             ("DATABASE_URL".into(), "postgres://x".into()),
             ("HOME".into(), "/root".into()),
+            ("GUILDGATE_PORT".into(), "tcp://10.0.0.1:7102".into()),
+            ("GUILDGATE_SERVICE_HOST".into(), "10.0.0.1".into()),
         ],
         flags: vec![Flag {
             flag: "--drain",
