@@ -1,6 +1,6 @@
 //! The one place where the load generator reads a clock.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Now.
 #[allow(clippy::disallowed_methods, reason = "this is the driver's clock")]
@@ -18,3 +18,14 @@ pub fn unix_us() -> i64 {
         .unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
+
+/// Waits before another process is looked at, or called, again: it tells nobody when it is done.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what is waited for is another process's state"
+)]
+pub fn pause() {
+    std::thread::sleep(PAUSE);
+}
+
+const PAUSE: Duration = Duration::from_millis(50);

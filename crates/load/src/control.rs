@@ -1,11 +1,13 @@
 //! The other hand of a run: tokens from the gateway's HTTP API, events from the simulator's REST.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::Agent;
+
+use crate::clock;
 
 /// The gateway's HTTP API.
 #[derive(Debug, Clone)]
@@ -24,6 +26,13 @@ pub struct Wanted {
     pub owner: Option<u64>,
     /// How often it is good; none for ever.
     pub uses: Option<u32>,
+}
+
+impl Wanted {
+    /// The kind by which a user authenticates.
+    pub const GATEWAY_USER: &'static str = "gatewayUser";
+    /// The kind of a user's session on the site.
+    pub const USER: &'static str = "user";
 }
 
 impl Api {
@@ -85,11 +94,11 @@ impl Api {
         }
     }
 
-    /// Issues one gateway-user token each, many at a time so that the store can group them.
+    /// Issues one token of this kind each, many at a time so that the store can group them.
     ///
     /// # Errors
     /// As [`Api::issue`], the first one met.
-    pub fn issue_users(&self, users: &[u64]) -> Result<Vec<Arc<str>>> {
+    pub fn issue_users(&self, users: &[u64], kind: &'static str) -> Result<Vec<Arc<str>>> {
         let share = users.len().div_ceil(ISSUERS).max(1);
         thread::scope(|scope| {
             let issuers: Vec<_> = users
@@ -100,7 +109,7 @@ impl Api {
                             .iter()
                             .map(|&user| {
                                 self.issue(Wanted {
-                                    kind: "gatewayUser",
+                                    kind,
                                     owner: Some(user),
                                     uses: None,
                                 })
@@ -144,12 +153,21 @@ impl Discord {
     pub fn join(&self, guild: u64, user: u64, roles: &[u64]) -> Result<()> {
         let roles: Vec<String> = roles.iter().map(u64::to_string).collect();
         let path = format!("/guilds/{guild}/members/{user}");
-        self.agent
-            .put(format!("{}{path}", self.base))
-            .header("Authorization", &self.authorization)
-            .send_json(json!({ "access_token": "load", "roles": roles }))
-            .with_context(|| format!("PUT {path}"))?;
-        Ok(())
+        let url = format!("{}{path}", self.base);
+        let body = json!({ "access_token": "load", "roles": roles });
+        let start = clock::now();
+        loop {
+            let call = self.agent.put(&url);
+            let call = call.header("Authorization", &self.authorization);
+            match call.send_json(&body) {
+                Ok(_) => return Ok(()),
+                // Discord's limits hold here too.
+                Err(ureq::Error::StatusCode(429)) if start.elapsed() < LIMITED_MAX => {
+                    clock::pause();
+                }
+                Err(error) => return Err(error).with_context(|| format!("PUT {path}")),
+            }
+        }
     }
 
     /// Adds many members with these roles, several at a time.
@@ -197,28 +215,33 @@ impl Discord {
             .context("the new role has no id")
     }
 
-    /// Changes what a role allows.
-    ///
-    /// # Errors
-    /// If the simulator does not answer or refuses.
-    pub fn change_role(&self, guild: u64, role: u64, permissions: u64) -> Result<()> {
-        let path = format!("/guilds/{guild}/roles/{role}");
-        self.agent
-            .patch(format!("{}{path}", self.base))
-            .header("Authorization", &self.authorization)
-            .send_json(json!({ "permissions": permissions.to_string() }))
-            .with_context(|| format!("PATCH {path}"))?;
-        Ok(())
-    }
-
     /// Begins a burst of `count` joins, `per_second` of them a second; tells its number.
     ///
     /// # Errors
     /// If the simulator does not answer or refuses.
     pub fn start_joins(&self, guild: u64, count: u32, per_second: u32) -> Result<u64> {
+        self.start(guild, json!("joins"), count, per_second)
+    }
+
+    /// Begins a burst of `count` edits of a role, each of which changes what its holders may do.
+    ///
+    /// # Errors
+    /// If the simulator does not answer or refuses.
+    pub fn start_role_edits(
+        &self,
+        guild: u64,
+        role: u64,
+        count: u32,
+        per_second: u32,
+    ) -> Result<u64> {
+        let kind = json!({ "role_updates": role.to_string() });
+        self.start(guild, kind, count, per_second)
+    }
+
+    fn start(&self, guild: u64, kind: Value, count: u32, per_second: u32) -> Result<u64> {
         let body = json!({
             "guild": guild.to_string(),
-            "kind": "joins",
+            "kind": kind,
             "count": count,
             "per_second": per_second,
         });
@@ -226,7 +249,7 @@ impl Discord {
             .agent
             .post(format!("{}/simulator/bursts", self.root()))
             .send_json(body)
-            .context("starting a burst of joins")?;
+            .context("starting a burst of events")?;
         let answer: Value = answer
             .body_mut()
             .read_json()
@@ -268,6 +291,8 @@ pub struct Burst {
 /// One change of a burst.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Emission {
+    /// Its number, from 1.
+    pub number: u32,
     /// When it was made: microseconds since 1970.
     pub unix_us: i64,
     /// How many members the guild had after it.
@@ -276,3 +301,5 @@ pub struct Emission {
 
 /// How many calls are under way at once.
 const ISSUERS: usize = 32;
+/// How long a call that is told to wait is tried again.
+const LIMITED_MAX: Duration = Duration::from_secs(600);

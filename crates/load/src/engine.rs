@@ -31,6 +31,8 @@ pub enum Seen<'a> {
     },
     /// An event's text.
     Event(&'a [u8]),
+    /// The text of the answer to a command that was sent by hand.
+    Answer(&'a [u8]),
     /// The server refused the upgrade with this HTTP status.
     Refused(u16),
     /// The connection is over: by close code, or without one.
@@ -100,6 +102,10 @@ impl Engine {
         )?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
+        if manner == Manner::StopsReading {
+            // As little as the kernel allows: it is the server's queue that is to fill.
+            socket.set_recv_buffer_size(1)?;
+        }
         if let Some(from) = from {
             socket.bind(&SocketAddr::from((from, 0)).into())?;
         }
@@ -171,6 +177,30 @@ impl Engine {
             Some(link) => link.socket.write_all(bytes),
             None => Err(ErrorKind::NotConnected.into()),
         }
+    }
+
+    /// Lets those that stopped reading read again.
+    pub fn read_again(&mut self, watch: &mut impl Watch) {
+        let stopped: Vec<usize> = self
+            .links
+            .iter_mut()
+            .filter(|(_, link)| link.manner == Manner::StopsReading)
+            .map(|(id, link)| {
+                link.manner = Manner::Good;
+                id
+            })
+            .collect();
+        for id in stopped {
+            self.read(id, watch);
+        }
+    }
+
+    /// Whether every connection has been upgraded, at least.
+    #[must_use]
+    pub fn is_upgraded(&self) -> bool {
+        self.links
+            .iter()
+            .all(|(_, link)| link.stage >= Stage::Authenticating)
     }
 
     /// How many connections there are.
@@ -369,6 +399,10 @@ impl Engine {
                 }
                 link.stage = Stage::Live;
                 watch.on(id, Seen::Live { resumed: false });
+                true
+            }
+            Some(7) => {
+                watch.on(id, Seen::Answer(payload));
                 true
             }
             Some(_) | None => true,

@@ -1,6 +1,7 @@
 //! What can be measured, by name.
 
 mod audience;
+mod editors;
 mod fanout;
 mod hostile;
 mod idle;
@@ -34,12 +35,31 @@ pub enum Scenario {
     Slow,
     /// A role edit that touches everybody: each hears of their own permissions.
     Roles,
+    /// Editors of one application form, all at once: each hears of the others' patches.
+    Editors,
     /// Half-open, trickling, mute, flooding clients beside a good one.
     Hostile,
 }
 
+impl Scenario {
+    /// The gateway's `count_interval` that the scenario is about: where every event is to be
+    /// heard by everybody, none may be conflated.
+    #[must_use]
+    pub fn count_interval(self) -> &'static str {
+        match self {
+            Scenario::Fanout | Scenario::Hostile => "0s",
+            Scenario::Idle
+            | Scenario::Storm
+            | Scenario::Reconnect
+            | Scenario::Slow
+            | Scenario::Roles
+            | Scenario::Editors => "250ms",
+        }
+    }
+}
+
 /// What a scenario runs against, and how large.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Setting {
     /// Where the gateway listens.
     pub gateway: std::net::SocketAddr,
@@ -51,6 +71,8 @@ pub struct Setting {
     pub process: Option<Process>,
     /// The guild that everything happens on.
     pub guild: u64,
+    /// The role that all users hold already; none to make one and have them join with it.
+    pub role: Option<u64>,
     /// How many connections.
     pub connections: usize,
     /// How many of them are new in a second, at most.
@@ -61,6 +83,34 @@ pub struct Setting {
     pub lasting: Duration,
     /// Whether connections are full sessions rather than basic.
     pub full: bool,
+}
+
+/// The users that full connections are: far from any real id.
+#[must_use]
+pub fn users(connections: usize) -> Vec<u64> {
+    (0..connections as u64)
+        .map(|index| 900_000_000_000_000_000 + index)
+        .collect()
+}
+
+impl Setting {
+    /// The role that these users hold, made and given to them where need be.
+    fn role(&self, users: &[u64]) -> Result<u64> {
+        if let Some(role) = self.role {
+            return Ok(role);
+        }
+        let role = self.discord.make_role(self.guild, "load", MANAGE_GUILD)?;
+        self.discord.join_all(self.guild, users, &[role])?;
+        Ok(role)
+    }
+
+    /// The same with full sessions.
+    fn full(&self) -> Setting {
+        Setting {
+            full: true,
+            ..self.clone()
+        }
+    }
 }
 
 /// Runs one scenario.
@@ -76,6 +126,10 @@ pub fn run(scenario: Scenario, setting: &Setting) -> Result<Report> {
         Scenario::Reconnect => reconnect::run(setting),
         Scenario::Slow => slow::run(setting),
         Scenario::Roles => roles::run(setting),
+        Scenario::Editors => editors::run(setting),
         Scenario::Hostile => hostile::run(setting),
     }
 }
+
+/// Discord's permission to edit a guild's form.
+const MANAGE_GUILD: u64 = 0x20;

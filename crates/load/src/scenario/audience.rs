@@ -1,10 +1,6 @@
 //! Connections on one guild, and what they have seen: the start of every scenario.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -36,8 +32,6 @@ pub struct Sight {
     pub closed: BTreeMap<u16, usize>,
     /// Upgrades refused, by HTTP status.
     pub refused: BTreeMap<u16, usize>,
-    /// When the role was changed to this set of permissions.
-    pub sent: BTreeMap<u64, Instant>,
     /// Which member counts came when, microseconds since 1970, over all links.
     pub arrivals: Vec<(u64, i64)>,
     /// The last member count that each link saw.
@@ -46,10 +40,9 @@ pub struct Sight {
     pub count_events: Vec<u32>,
     /// How many privilege updates each link saw.
     pub privileges: Vec<u32>,
-    /// From a role's change to its privilege update.
-    pub privilege_times: Times,
-    /// The newest arrival.
-    pub last: Option<Instant>,
+    /// The number of each privilege update at its link, and when it came, microseconds since
+    /// 1970, over all links.
+    pub privilege_arrivals: Vec<(u32, i64)>,
 }
 
 impl Watch for Sight {
@@ -61,6 +54,7 @@ impl Watch for Sight {
                 self.room(link);
             }
             Seen::Event(event) => self.on_event(link, event),
+            Seen::Answer(_) => {}
             Seen::Refused(status) => *self.refused.entry(status).or_default() += 1,
             Seen::Closed(code) => *self.closed.entry(code.unwrap_or(0)).or_default() += 1,
         }
@@ -92,10 +86,31 @@ impl Sight {
         times
     }
 
+    /// From each role edit to its privilege updates, which are never conflated: a link's first
+    /// since [`Sight::forget_privileges`] is of the first edit.
+    pub fn privilege_times(&self, emissions: &[Emission]) -> Times {
+        let emitted: BTreeMap<u32, i64> = emissions
+            .iter()
+            .map(|emission| (emission.number, emission.unix_us))
+            .collect();
+        let mut times = Times::default();
+        for (number, arrived) in &self.privilege_arrivals {
+            if let Some(emitted) = emitted.get(number) {
+                let us = u64::try_from(arrived - emitted).unwrap_or(0);
+                times.add(Duration::from_micros(us));
+            }
+        }
+        times
+    }
+
+    /// Privilege updates are counted anew.
+    pub fn forget_privileges(&mut self) {
+        self.privileges.fill(0);
+        self.privilege_arrivals.clear();
+    }
+
     fn on_event(&mut self, link: usize, event: &[u8]) {
         self.room(link);
-        let now = clock::now();
-        self.last = Some(now);
         match text::event(event) {
             Some(b"GUILD_MEMBER_COUNT_CHANGE") => {
                 let Some(count) = text::number(event, b"\"member_count\":") else {
@@ -107,12 +122,8 @@ impl Sight {
             }
             Some(b"GUILD_PRIVILEGE_UPDATE") => {
                 self.privileges[link] += 1;
-                let Some(set) = text::number(event, b"\"permissions\":") else {
-                    return;
-                };
-                if let Some(sent) = self.sent.get(&set) {
-                    self.privilege_times.add(now.duration_since(*sent));
-                }
+                let arrival = (self.privileges[link], clock::unix_us());
+                self.privilege_arrivals.push(arrival);
             }
             Some(_) | None => {}
         }
@@ -151,7 +162,7 @@ impl Audience {
             });
             return Ok(vec![basic; setting.connections]);
         }
-        let tokens = setting.api.issue_users(users)?;
+        let tokens = setting.api.issue_users(users, Wanted::GATEWAY_USER)?;
         Ok(users
             .iter()
             .zip(tokens)
@@ -263,13 +274,6 @@ impl Audience {
             format!("{} of {wanted} connections came live", self.sight.live)
         });
     }
-}
-
-/// The users that full connections are: far from any real id.
-pub fn users(connections: usize) -> Vec<u64> {
-    (0..connections as u64)
-        .map(|index| 900_000_000_000_000_000 + index)
-        .collect()
 }
 
 /// How many handshakes are under way at once.

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{
-    Setting,
-    audience::{Audience, users},
-};
+use super::{Setting, audience::Audience, users};
 use crate::{clock, engine::Manner, report::Report};
 
 /// Members join one by one; everybody hears every count, once, since the gateway under test is

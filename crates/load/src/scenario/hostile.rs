@@ -20,7 +20,7 @@ use crate::{
 pub fn run(setting: &Setting) -> Result<Report> {
     let mut report = Report::new("hostile");
     let mut audience = Audience::new(setting)?;
-    let identities = audience.identities(setting, &super::audience::users(setting.connections))?;
+    let identities = audience.identities(setting, &super::users(setting.connections))?;
     let who = identities
         .into_iter()
         .map(|identity| (identity, Manner::Good, None));
@@ -36,7 +36,6 @@ pub fn run(setting: &Setting) -> Result<Report> {
         "beside half-open sockets",
         &joiner.hear(setting, &mut audience)?,
     );
-    tell_end(&mut report, "half-open sockets", &silent);
 
     let trickling = raw(
         setting.gateway,
@@ -52,7 +51,6 @@ pub fn run(setting: &Setting) -> Result<Report> {
             }
         })?,
     );
-    tell_end(&mut report, "headers that never end", &trickling);
 
     let long = vec![b'a'; 1 << 20];
     let flooding = raw(setting.gateway, ATTACKERS / 10, b"GET / HTTP/1.1\r\nX-A: ")?;
@@ -102,6 +100,10 @@ pub fn run(setting: &Setting) -> Result<Report> {
             .saturating_sub(before.resident_bytes) as f64;
         report.figure("resident growth", grown / 1e6, "MB");
     }
+    // Late, since a server may give them some time.
+    audience.listen(PATIENCE)?;
+    tell_end(&mut report, "half-open sockets", &silent);
+    tell_end(&mut report, "headers that never end", &trickling);
     let closed = audience.sight.closed.values().sum::<usize>();
     report.expect(closed == 0, || {
         format!("{closed} good connections were closed")
@@ -177,7 +179,7 @@ impl Watch for Ends {
             Seen::Closed(code) => *self.closed.entry(code.unwrap_or(0)).or_default() += 1,
             Seen::Refused(status) => *self.closed.entry(status).or_default() += 1,
             Seen::Live { .. } => self.live += 1,
-            Seen::Event(_) => {}
+            Seen::Event(_) | Seen::Answer(_) => {}
         }
     }
 }
@@ -202,7 +204,7 @@ fn upgraded(
         .map(|_| engine.dial(nobody.clone(), Manner::Mute, None))
         .collect::<Result<Vec<_>, _>>()?;
     let upgrading = clock::now();
-    while upgrading.elapsed() < UPGRADING {
+    while !engine.is_upgraded() && upgrading.elapsed() < UPGRADING {
         engine.turn(Duration::from_millis(10), &mut ends)?;
     }
     let times = joiner.hear_while(setting, audience, || {
@@ -245,5 +247,7 @@ fn tell_end(report: &mut Report, name: &str, sockets: &[TcpStream]) {
 }
 
 const ATTACKERS: usize = 200;
+/// Longer than a server should wait for an upgrade.
+const PATIENCE: Duration = Duration::from_secs(15);
 const DRAINING: Duration = Duration::from_secs(10);
-const UPGRADING: Duration = Duration::from_millis(500);
+const UPGRADING: Duration = Duration::from_secs(10);

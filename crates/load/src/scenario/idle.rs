@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{
-    Setting,
-    audience::{Audience, users},
-};
+use super::{Setting, audience::Audience, users};
 use crate::{engine::Manner, report::Report};
 
 /// Ramps up, lets everything settle, and divides the growth by the number of connections.

@@ -2,22 +2,14 @@
 
 use anyhow::Result;
 
-use super::{
-    Setting,
-    audience::{Audience, users},
-};
+use super::{Setting, audience::Audience, users};
 use crate::{engine::Manner, report::Report};
 
 /// Full sessions are cut without a word and dial again as fast as the ramp allows, each asking
 /// for its session.
 pub fn run(setting: &Setting) -> Result<Report> {
     let mut report = Report::new("reconnect");
-    let setting = &Setting {
-        full: true,
-        api: setting.api.clone(),
-        discord: setting.discord.clone(),
-        ..*setting
-    };
+    let setting = &setting.full();
     let mut audience = Audience::new(setting)?;
     let identities = audience.identities(setting, &users(setting.connections))?;
     let who = identities

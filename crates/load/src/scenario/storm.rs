@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{
-    Setting,
-    audience::{Audience, users},
-};
+use super::{Setting, audience::Audience, users};
 use crate::{clock, engine::Manner, report::Report};
 
 /// Joins come at `rate`; meanwhile a role is changed now and then, and those updates must not
@@ -15,22 +12,17 @@ use crate::{clock, engine::Manner, report::Report};
 pub fn run(setting: &Setting) -> Result<Report> {
     let mut report = Report::new("storm");
     let mut audience = Audience::new(setting)?;
-    let role = setting.discord.make_role(setting.guild, "load", 0)?;
     let holders = users(HOLDERS.min(setting.connections));
-    setting.discord.join_all(setting.guild, &holders, &[role])?;
+    let role = setting.role(&holders)?;
     let full = Setting {
         full: true,
         connections: holders.len(),
-        api: setting.api.clone(),
-        discord: setting.discord.clone(),
-        ..*setting
+        ..setting.clone()
     };
     let basic = Setting {
         full: false,
         connections: setting.connections - holders.len(),
-        api: setting.api.clone(),
-        discord: setting.discord.clone(),
-        ..*setting
+        ..setting.clone()
     };
     let mut identities = audience.identities(&full, &holders)?;
     identities.extend(audience.identities(&basic, &[])?);
@@ -49,18 +41,18 @@ pub fn run(setting: &Setting) -> Result<Report> {
     setting
         .discord
         .start_joins(setting.guild, joins, setting.rate as u32)?;
-    let mut edit = 0;
-    while start.elapsed() < setting.lasting {
-        edit += 1;
-        let set = edit << UNUSED_BIT;
-        audience.sight.sent.insert(set, clock::now());
-        setting.discord.change_role(setting.guild, role, set)?;
-        audience.listen(Duration::from_millis(500))?;
-    }
+    let edits = (setting.lasting.as_secs_f64() * f64::from(EDITS_A_SECOND)).max(1.0) as u32;
+    let burst = setting
+        .discord
+        .start_role_edits(setting.guild, role, edits, EDITS_A_SECOND)?;
     let last = first + u64::from(joins);
     let all = |counts: &[u64]| counts.iter().all(|&count| count == last);
-    let converged = audience.listen_until(Duration::from_secs(20), |sight| all(&sight.counts))?;
+    let converged =
+        audience.listen_until(setting.lasting + CONVERGING, |sight| all(&sight.counts))?;
     let after = setting.process.map(|process| process.cost()).transpose()?;
+    let took = start.elapsed();
+    audience.listen(Duration::from_millis(500))?;
+    let emitted = setting.discord.burst(burst)?;
     let sight = &audience.sight;
     report.figure("joins", f64::from(joins), "");
     report.figure(
@@ -68,12 +60,14 @@ pub fn run(setting: &Setting) -> Result<Report> {
         sight.count_events.iter().map(|&seen| f64::from(seen)).sum(),
         "",
     );
-    report.times("privilege updates meanwhile", &sight.privilege_times);
+    report.figure("settled after", took.as_secs_f64(), "s");
+    let times = sight.privilege_times(&emitted.emissions);
+    report.times("privilege updates meanwhile", &times);
     if let (Some(before), Some(after)) = (before, after) {
         let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
         report.figure(
             "server CPU",
-            cpu / start.elapsed().as_secs_f64() * 100.0,
+            cpu / took.as_secs_f64() * 100.0,
             "% of one core",
         );
         let grown = after.resident_bytes.saturating_sub(before.resident_bytes) as f64;
@@ -88,5 +82,5 @@ pub fn run(setting: &Setting) -> Result<Report> {
 
 /// How many of the links hold the role that is edited.
 const HOLDERS: usize = 500;
-/// The lowest bit of the range that Discord does not use.
-const UNUSED_BIT: u32 = 54;
+const EDITS_A_SECOND: u32 = 2;
+const CONVERGING: Duration = Duration::from_secs(20);

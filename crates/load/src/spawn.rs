@@ -1,0 +1,189 @@
+//! A gateway and its Discord of one's own, for as long as a run lasts.
+
+use std::{
+    env, fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::{clock, control::Api, scenario::users};
+
+/// A gateway, a simulator and their data folder; all are gone once this is dropped.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Where the gateway listens.
+    pub gateway: SocketAddr,
+    /// The simulator's REST.
+    pub simulator: String,
+    /// The gateway's process.
+    pub pid: u32,
+    children: Vec<Child>,
+    folder: PathBuf,
+}
+
+/// What a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The program.
+    pub program: PathBuf,
+    /// The processor that the gateway alone is to run on, with one shard; all if none.
+    pub processor: Option<u32>,
+    /// How many members its guild is to have who hold [`ROLE`].
+    pub members: usize,
+    /// `count_interval`: `0s` where every count is to reach every client.
+    pub count_interval: &'static str,
+}
+
+impl Wish {
+    /// The `guildgate` that lies beside this program.
+    ///
+    /// # Errors
+    /// If this program cannot be found, or lies alone.
+    pub fn neighbour() -> Result<PathBuf> {
+        let this = env::current_exe().context("finding this program")?;
+        let program = this.with_file_name("guildgate");
+        if !program.exists() {
+            bail!(
+                "{} is not there: build it with `cargo build --release`, or name it with --program",
+                program.display()
+            );
+        }
+        Ok(program)
+    }
+}
+
+impl Spawned {
+    /// Starts both and waits until the gateway is ready.
+    ///
+    /// # Errors
+    /// If a program does not start, or is not ready in time.
+    pub fn start(wish: &Wish) -> Result<Spawned> {
+        let (gateway, simulator) = (free_port()?, free_port()?);
+        let folder = env::temp_dir().join(format!("guildgate-load-{}", gateway.port()));
+        fs::create_dir_all(&folder).context("making a folder for the gateway's data")?;
+        let api = format!("http://{simulator}/api/v10");
+        let mut simulate = Command::new(&wish.program);
+        simulate.args(["simulate", "--listen", &simulator.to_string(), "--world"]);
+        let world_file = folder.join("world.json");
+        fs::write(&world_file, world(wish.members).to_string()).context("writing a world")?;
+        simulate.arg(world_file);
+        let mut serve = match wish.processor {
+            Some(processor) => {
+                let mut pinned = Command::new("taskset");
+                pinned
+                    .args(["--cpu-list", &processor.to_string()])
+                    .arg(&wish.program)
+                    .env("GUILDGATE_EDGE__SHARDS", "1");
+                pinned
+            }
+            None => Command::new(&wish.program),
+        };
+        serve
+            .args(["serve", "--listen", &gateway.to_string(), "--data"])
+            .arg(&folder)
+            .env("GUILDGATE_ADMIN_KEY", ADMIN_KEY)
+            .env("DISCORD_TOKEN", "simulator")
+            .env("GUILDGATE_DISCORD__API_URL", &api)
+            .env("GUILDGATE_COUNT_INTERVAL", wish.count_interval)
+            .env("GUILDGATE_LOG__LEVEL", "warn");
+        let mut spawned = Spawned {
+            gateway,
+            simulator: api,
+            pid: 0,
+            children: Vec::new(),
+            folder,
+        };
+        spawned.run(simulate)?;
+        spawned.pid = spawned.run(serve)?;
+        spawned.until_ready()?;
+        Ok(spawned)
+    }
+
+    fn run(&mut self, mut command: Command) -> Result<u32> {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| format!("starting {}", Path::new(command.get_program()).display()))?;
+        let pid = child.id();
+        self.children.push(child);
+        Ok(pid)
+    }
+
+    fn until_ready(&mut self) -> Result<()> {
+        let api = Api::new(&format!("http://{}", self.gateway), ADMIN_KEY);
+        let start = clock::now();
+        while !api.is_ready() {
+            for child in &mut self.children {
+                if let Some(status) = child.try_wait()? {
+                    bail!("a spawned program ended at once: {status}");
+                }
+            }
+            if start.elapsed() > READY_WITHIN {
+                bail!("the spawned gateway was not ready within {READY_WITHIN:?}");
+            }
+            clock::pause();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        // The gateway first: it would complain that its Discord is gone.
+        for child in self.children.iter_mut().rev() {
+            // One that has ended already is what is wanted.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("{} stays behind: {error}", self.folder.display());
+        }
+    }
+}
+
+/// One guild, whose owner is nobody's client, and whose members all hold [`ROLE`].
+fn world(members: usize) -> Value {
+    let name = |user: u64| format!("u{user}");
+    let ids = || users(members).into_iter();
+    let users: Vec<Value> = ids()
+        .map(|user| json!({ "id": user.to_string(), "name": name(user) }))
+        .chain([json!({ "id": OWNER.to_string(), "name": "owner" })])
+        .collect();
+    let members: Vec<Value> = ids()
+        .map(|user| json!({ "user": name(user), "roles": ["load"] }))
+        .chain([json!({ "user": "owner" })])
+        .collect();
+    let role = json!({
+        "id": ROLE.to_string(), "name": "load", "permissions": MANAGE_GUILD.to_string(),
+    });
+    json!({
+        "users": users,
+        "guilds": [{
+            "id": GUILD.to_string(), "name": "Load", "owner": "owner",
+            "roles": [role], "members": members,
+        }],
+    })
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
+    Ok(listener.local_addr()?)
+}
+
+/// The admin key of spawned gateways; they listen on loopback, for a run.
+pub const ADMIN_KEY: &str = "load-generator-admin-key";
+/// The role that every member holds; it lets them edit the guild's form.
+pub const ROLE: u64 = 1_190_000_000_000_000_900;
+const OWNER: u64 = 899_999_999_999_999_999;
+/// Discord's permission to edit the form.
+const MANAGE_GUILD: u64 = 0x20;
+/// The guild that everything happens on.
+pub const GUILD: u64 = 1_190_000_000_000_000_000;
+const READY_WITHIN: Duration = Duration::from_secs(60);
