@@ -30,10 +30,13 @@ pub enum LogError {
 /// [`LogError::Level`] if the level is not understood.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     // The database's migrations tell every step; what an operator sets comes after and wins.
-    let filter = EnvFilter::try_new(format!("refinery_core=warn,{}", config.level)).map_err(|source| LogError::Level {
-        level: config.level.clone(),
-        source,
-    })?;
+    let filter =
+        EnvFilter::try_new(format!("refinery_core=warn,{}", config.level)).map_err(|source| {
+            LogError::Level {
+                level: config.level.clone(),
+                source,
+            }
+        })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
