@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const BINARY = process.env.GUILDGATE_BINARY ?? join(ROOT, "target/debug/guildgate");
+const BINARY = process.env.TESTED_BINARY ?? join(ROOT, "target/debug/guildgate");
 const ADMIN_KEY = "an admin key for this test alone";
 const READY_WITHIN_MS = 60_000;
 
