@@ -10,7 +10,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use guildgate_discord::ShardSession;
 use guildgate_store::{Snapshot, Store, StoreError, hash_secret};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     sync::{
         Mutex,
         mpsc::{self, UnboundedReceiver},
@@ -121,7 +121,7 @@ impl Node {
             assets,
             demo,
         } = parts;
-        let (listener, address) = listen(config.listen).await?;
+        let (listener, address) = listen(config.listen)?;
         let tls = config
             .tls
             .as_ref()
@@ -346,10 +346,21 @@ impl Base {
     }
 }
 
+/// Connections that may wait to be accepted; after a restart all clients come back at once.
+/// The kernel cuts it to net.core.somaxconn.
+const BACKLOG: u32 = 8192;
+
 /// The address that was given, where it left the port open.
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
     let failed = |source| NodeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }
+    .map_err(failed)?;
+    socket.set_reuseaddr(true).map_err(failed)?;
+    socket.bind(address).map_err(failed)?;
+    let listener = socket.listen(BACKLOG).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
