@@ -165,23 +165,7 @@ impl<'a> Cursor<'a> {
             self.skip()?;
             &self.bytes[start..self.at]
         };
-        if digits.is_empty() {
-            return Ok(None);
-        }
-        let mut number = 0_u64;
-        for &digit in digits {
-            if !digit.is_ascii_digit() {
-                return Ok(None);
-            }
-            match number
-                .checked_mul(10)
-                .and_then(|tens| tens.checked_add(u64::from(digit - b'0')))
-            {
-                Some(more) => number = more,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(number))
+        Ok(unsigned(digits))
     }
 
     /// A non-negative number with or without a fraction; none for any other value.
@@ -237,23 +221,43 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    #[inline]
     fn quoted(&mut self) -> Result<Quoted<'a>, Malformed> {
         let start = self.at + 1;
-        let mut escaped = false;
-        let mut at = start;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        match rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+            Some(end) if rest[end] == b'"' => {
+                self.at = start + end + 1;
+                Ok(Quoted {
+                    inner: &rest[..end],
+                    escaped: false,
+                })
+            }
+            Some(escape) => self.quoted_with_escapes(start, start + escape),
+            None => Err(Malformed {
+                at: self.bytes.len(),
+            }),
+        }
+    }
+
+    /// Most strings have no escape, and are found without this.
+    #[cold]
+    fn quoted_with_escapes(
+        &mut self,
+        start: usize,
+        escape: usize,
+    ) -> Result<Quoted<'a>, Malformed> {
+        let mut at = escape;
         while let Some(&byte) = self.bytes.get(at) {
             match byte {
                 b'"' => {
                     self.at = at + 1;
                     return Ok(Quoted {
                         inner: &self.bytes[start..at],
-                        escaped,
+                        escaped: true,
                     });
                 }
-                b'\\' => {
-                    escaped = true;
-                    at += 2;
-                }
+                b'\\' => at += 2,
                 _ => at += 1,
             }
         }
@@ -263,6 +267,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The first byte of what follows, past white space.
+    #[inline]
     fn peek(&mut self) -> Result<u8, Malformed> {
         while let Some(&byte) = self.bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -275,6 +280,25 @@ impl<'a> Cursor<'a> {
 
     fn fault(&self) -> Malformed {
         Malformed { at: self.at }
+    }
+}
+
+/// So many digits never pass a `u64`.
+const DIGITS_SAFE: usize = 19;
+
+fn unsigned(digits: &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    let mut odd = digits.is_empty();
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        odd |= digit > 9;
+        // What is no number or too long for this is found out below.
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    match odd {
+        true => None,
+        false if digits.len() <= DIGITS_SAFE => Some(number),
+        false => std::str::from_utf8(digits).ok()?.parse().ok(),
     }
 }
 

@@ -113,3 +113,27 @@ fn what_is_no_json_is_an_error_and_never_a_panic() {
         let _ = Cursor::new(text.as_bytes()).items(|item| item.skip());
     }
 }
+
+#[test]
+fn numbers_are_read_up_to_their_bound() {
+    let cases = [
+        ("0", Some(0)),
+        ("\"00012\"", Some(12)),
+        ("9999999999999999999", Some(9_999_999_999_999_999_999)),
+        ("\"18446744073709551615\"", Some(u64::MAX)),
+        ("18446744073709551616", None),
+        ("\"\"", None),
+        ("\"1a\"", None),
+        ("\"+1\"", None),
+        ("1e3", None),
+        ("-1", None),
+        ("null", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(
+            Cursor::new(text.as_bytes()).number(),
+            Ok(expected),
+            "{text}"
+        );
+    }
+}
