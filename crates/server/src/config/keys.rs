@@ -245,7 +245,7 @@ keys! {
         "Who is told of submissions and reviews, by POST.",
         |c, v, picked| c.webhooks.entry(picked.to_owned()).or_default().url = v.url()?;
     "webhooks.<name>.secret", Kind::Secret, "",
-        "What calls to it are signed with: HMAC-SHA256 over the body.",
+        "What calls to it are signed with: HMAC-SHA256 over `TIMESTAMP.BODY`.",
         |c, v, picked| c.webhooks.entry(picked.to_owned()).or_default().secret = v.secret()?;
 }
 
