@@ -9,6 +9,7 @@ mod process;
 
 mod applications;
 mod authentication;
+mod crash;
 mod guild;
 mod operation;
 mod simulation;

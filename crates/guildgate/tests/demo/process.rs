@@ -42,6 +42,14 @@ impl Process {
 
     /// `guildgate serve` for the simulator's bot, once it is ready.
     pub async fn serve(data: &Folder, simulator: &Process) -> Process {
+        Process::serve_with(data, simulator, |command| command).await
+    }
+
+    pub async fn serve_with(
+        data: &Folder,
+        simulator: &Process,
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Process {
         let mut command = guildgate();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -53,7 +61,10 @@ impl Process {
             .env("GUILDGATE_DISCORD__USER_OPCODES", "allow")
             .env("GUILDGATE_LOG__FORMAT", "json")
             .stderr(Stdio::piped());
-        let mut child = command.kill_on_drop(true).spawn().expect("it runs");
+        let mut child = change(&mut command)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("it runs");
         let log = child.stderr.take().expect("a pipe");
         let address = first(log, |line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
