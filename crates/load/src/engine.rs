@@ -60,6 +60,7 @@ pub struct Engine {
     events: Events,
     links: Slab<Link>,
     server: SocketAddr,
+    path: &'static str,
     dialled: u32,
     totals: Totals,
     scratch: Box<[u8]>,
@@ -77,11 +78,18 @@ impl Engine {
             events: Events::with_capacity(1024),
             links: Slab::new(),
             server,
+            path: "/gateway",
             dialled: 0,
             totals: Totals::default(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             out: Vec::new(),
         })
+    }
+
+    /// The same, upgrading at another path.
+    #[must_use]
+    pub fn at(self, path: &'static str) -> Engine {
+        Engine { path, ..self }
     }
 
     /// Begins one connection; a `resume` asks for that session.
@@ -251,7 +259,7 @@ impl Engine {
             match link.socket.peer_addr() {
                 Ok(_) => {
                     link.stage = Stage::Upgrading;
-                    let request = upgrade_request(self.server);
+                    let request = upgrade_request(self.server, self.path);
                     if link.socket.write_all(request.as_bytes()).is_err() {
                         self.over(id, None, watch);
                         return;
@@ -337,6 +345,10 @@ impl Engine {
                 return Step::Over;
             }
             self.links[id].stage = Stage::Authenticating;
+            if self.links[id].manner == Manner::Listens {
+                self.links[id].stage = Stage::Live;
+                watch.on(id, Seen::Live { resumed: false });
+            }
             return Step::Used(end + 4);
         }
         let Some(found) = frame::find(bytes) else {
@@ -452,9 +464,9 @@ enum Step {
     Over,
 }
 
-fn upgrade_request(server: SocketAddr) -> String {
+fn upgrade_request(server: SocketAddr, path: &str) -> String {
     format!(
-        "GET /gateway HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
 }

@@ -3,10 +3,12 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use guildgate_load::{
     control::{Api, Discord},
+    peers::{self, Kind, Places, Size},
     process::Process,
+    report::Report,
     scenario::{self, Scenario, Setting},
     spawn::{self, Spawned, Wish},
 };
@@ -17,7 +19,58 @@ use guildgate_load::{
 /// one: --gateway, --admin-key, --guild, and --pid for its memory and CPU. A run whose
 /// expectations fail exits with 1.
 #[derive(Debug, Parser)]
-#[command(name = "guildgate-load", version)]
+#[command(
+    name = "guildgate-load",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Option<Task>,
+    #[command(flatten)]
+    options: Option<Options>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Measure other servers beside this gateway, in one run and in turns.
+    Peers(Peers),
+}
+
+#[derive(Debug, Args)]
+struct Peers {
+    /// Which; a bare send loop, to which all ratios are, is always among them.
+    #[arg(
+        long = "of",
+        value_delimiter = ',',
+        default_value = "guildgate,tokio-websockets,fastwebsockets,ws,nchan"
+    )]
+    kinds: Vec<Kind>,
+    /// Where `guildgate` and `peer` lie; beside this program if left out.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+    /// The server that uses npm's `ws`, with `ws` installed where NODE_PATH or its folder says.
+    #[arg(long, value_name = "FILE", default_value = "crates/bench/peers/ws.mjs")]
+    ws: PathBuf,
+    /// Let each server run on this processor alone.
+    #[arg(long, value_name = "CPU")]
+    pin: Option<u32>,
+    /// Sockets of the first two measurements.
+    #[arg(long, default_value_t = 1000)]
+    few: usize,
+    /// Sockets of the third, and of the memory at rest; twice as many files are open.
+    #[arg(long, default_value_t = 9500)]
+    many: usize,
+    /// How often the turn comes round.
+    #[arg(long, default_value_t = 5)]
+    cycles: usize,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct Options {
     /// What to measure.
     scenario: Scenario,
@@ -69,8 +122,41 @@ struct Options {
 }
 
 fn main() -> Result<ExitCode> {
-    let options = Options::parse();
-    let spawned = options.spawn.then(|| spawn(&options)).transpose()?;
+    let cli = Cli::parse();
+    match (cli.task, cli.options) {
+        (Some(Task::Peers(peers)), _) => {
+            let report = measure_peers(&peers)?;
+            tell(&report, peers.json)
+        }
+        (None, Some(options)) => {
+            let report = measure(&options)?;
+            tell(&report, options.json)
+        }
+        (None, None) => unreachable!("clap asks for a scenario"),
+    }
+}
+
+fn measure_peers(options: &Peers) -> Result<Report> {
+    let programs = match &options.programs {
+        Some(folder) => folder.clone(),
+        None => Wish::neighbour()?.with_file_name(""),
+    };
+    let places = Places {
+        guildgate: programs.join("guildgate"),
+        peer: programs.join("peer"),
+        ws: options.ws.clone(),
+        processor: options.pin,
+    };
+    let size = Size {
+        few: options.few,
+        many: options.many,
+        cycles: options.cycles,
+    };
+    peers::run(&options.kinds, &places, &size)
+}
+
+fn measure(options: &Options) -> Result<Report> {
+    let spawned = options.spawn.then(|| spawn(options)).transpose()?;
     let (gateway, simulator, pid, admin_key) = match &spawned {
         Some(spawned) => (
             spawned.gateway,
@@ -97,9 +183,12 @@ fn main() -> Result<ExitCode> {
         lasting: Duration::try_from_secs_f64(options.seconds).context("--seconds is no time")?,
         full: options.full,
     };
-    let report = scenario::run(options.scenario, &setting)?;
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+    scenario::run(options.scenario, &setting)
+}
+
+fn tell(report: &Report, json: bool) -> Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
     } else {
         print!("{report}");
     }

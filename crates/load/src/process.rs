@@ -29,13 +29,18 @@ impl Process {
     /// # Errors
     /// If the process is gone, or this is not Linux.
     pub fn cost(self) -> io::Result<Cost> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let ticks = cpu_ticks(&stat).ok_or_else(|| unreadable("stat"))?;
         let kib = resident_kib(&status).ok_or_else(|| unreadable("status"))?;
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid))? {
+            // A thread that ended meanwhile takes its time with it; servers keep theirs.
+            if let Ok(schedstat) = fs::read_to_string(task?.path().join("schedstat")) {
+                nanos += cpu_nanos(&schedstat).ok_or_else(|| unreadable("schedstat"))?;
+            }
+        }
         Ok(Cost {
             resident_bytes: kib * 1024,
-            cpu: Duration::from_millis(ticks * 1000 / TICKS_A_SECOND),
+            cpu: Duration::from_nanos(nanos),
         })
     }
 }
@@ -44,14 +49,10 @@ fn unreadable(what: &str) -> io::Error {
     io::Error::other(format!("/proc/PID/{what} does not read as expected"))
 }
 
-/// Fields 14 and 15 of /proc/PID/stat, counted after the name in parentheses, which may itself
-/// hold spaces. Source: proc(5).
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+/// The first field of /proc/PID/task/TID/schedstat: time on a processor, in the kernel and out
+/// of it. /proc/PID/stat has it too, in hundredths of a second, which is too coarse here.
+fn cpu_nanos(schedstat: &str) -> Option<u64> {
+    schedstat.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn resident_kib(status: &str) -> Option<u64> {
@@ -61,17 +62,14 @@ fn resident_kib(status: &str) -> Option<u64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// USER_HZ, which Linux fixes for user space.
-const TICKS_A_SECOND: u64 = 100;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cpu_time_is_found_behind_a_name_with_spaces() {
-        let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 3 0 900 1 2";
-        assert_eq!(cpu_ticks(stat), Some(300));
+    fn cpu_time_is_the_first_of_three() {
+        assert_eq!(cpu_nanos("1207 88 3\n"), Some(1207));
+        assert_eq!(cpu_nanos(""), None);
     }
 
     #[test]
@@ -85,5 +83,6 @@ mod tests {
             .cost()
             .expect("its own /proc entry");
         assert!(cost.resident_bytes > 0);
+        assert!(cost.cpu > Duration::ZERO);
     }
 }

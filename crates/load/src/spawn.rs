@@ -172,7 +172,10 @@ fn world(members: usize) -> Value {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> Result<SocketAddr> {
+///
+/// # Errors
+/// If the system has none.
+pub fn free_port() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
     Ok(listener.local_addr()?)
 }

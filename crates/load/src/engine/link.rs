@@ -24,6 +24,8 @@ pub enum Manner {
     StopsReading,
     /// Never authenticates.
     Mute,
+    /// Has nothing to say to a server that speaks no protocol: upgraded is live.
+    Listens,
 }
 
 /// How far a link has come.
