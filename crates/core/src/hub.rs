@@ -135,6 +135,7 @@ impl Hub {
             match timer {
                 Timer::Count(guild) => self.at_guild(guild, now, out, Guild::count_due),
                 Timer::Snapshot(guild) => self.at_guild(guild, now, out, Guild::snapshot_due),
+                Timer::Stale(guild) => self.at_guild(guild, now, out, Guild::stale_due),
                 Timer::Lookups(guild) => self.at_guild(guild, now, out, Guild::step_lookups),
                 Timer::Refresh(guild) => self.at_guild(guild, now, out, Guild::refresh_due),
                 Timer::TimeOut(guild, user) => self.at_guild(guild, now, out, |guild, turn| {

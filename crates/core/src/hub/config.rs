@@ -11,6 +11,9 @@ pub struct Config {
     pub count_interval: Duration,
     /// Least time between two GUILD_UPDATE of one guild.
     pub snapshot_interval: Duration,
+    /// How long the link to Discord may be down before guilds are told to be stale; at once if
+    /// zero. A session that Discord moves is back within a second or so.
+    pub stale_after: Duration,
     /// How long requests for a guild's members are gathered into one.
     pub lookup_window: Duration,
     /// How long Discord may take to answer a request for members before they are asked for again.
@@ -40,6 +43,7 @@ impl Default for Config {
         Config {
             count_interval: Duration::from_millis(250),
             snapshot_interval: Duration::from_secs(1),
+            stale_after: Duration::ZERO,
             lookup_window: Duration::from_millis(20),
             lookup_within: Duration::from_secs(10),
             lookups_open_max: 4,

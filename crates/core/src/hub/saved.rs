@@ -137,7 +137,10 @@ impl From<&Guild> for SavedGuild {
             counted_at: guild.counted_at,
             outage_since: match guild.standing {
                 Standing::Outage { since } => Some(since),
-                Standing::Live | Standing::Adrift { .. } | Standing::Gap { .. } => None,
+                Standing::Live
+                | Standing::Wavering { .. }
+                | Standing::Adrift { .. }
+                | Standing::Gap { .. } => None,
             },
             roles: guild
                 .roles

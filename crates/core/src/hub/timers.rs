@@ -11,6 +11,8 @@ pub(super) enum Timer {
     Count(GuildId),
     /// The guild's snapshot may be told again.
     Snapshot(GuildId),
+    /// The link has been down for so long that the guild is stale.
+    Stale(GuildId),
     /// Requests for the guild's members: the window closes, or an answer is overdue.
     Lookups(GuildId),
     /// The guild's connected members are looked at again.

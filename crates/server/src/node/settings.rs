@@ -1,6 +1,9 @@
 //! The configuration in each part's own words.
 
-use std::num::{NonZeroU8, NonZeroU32};
+use std::{
+    num::{NonZeroU8, NonZeroU32},
+    time::Duration,
+};
 
 use guildgate_core::hub;
 use guildgate_discord::{
@@ -35,9 +38,13 @@ pub(super) fn edge(config: &Config) -> EdgeConfig {
     }
 }
 
+/// How long Discord may be out of reach before clients are told.
+const STALE_AFTER: Duration = Duration::from_secs(5);
+
 pub(super) fn hub(config: &Config) -> hub::Config {
     hub::Config {
         count_interval: config.count_interval,
+        stale_after: STALE_AFTER,
         invites: config
             .invites
             .iter()

@@ -118,7 +118,10 @@ impl Guild {
         };
         let reach = match self.standing {
             Standing::Live => Reach::Open,
-            Standing::Adrift { .. } | Standing::Gap { .. } | Standing::Outage { .. } => Reach::Shut,
+            Standing::Wavering { .. }
+            | Standing::Adrift { .. }
+            | Standing::Gap { .. }
+            | Standing::Outage { .. } => Reach::Shut,
         };
         let (guild, out) = (self.id, &mut *turn.out);
         let next = crowd

@@ -19,6 +19,12 @@ use super::{
 pub(in crate::hub) enum Standing {
     /// They do.
     Live,
+    /// The link has just gone down, as it does for a moment whenever Discord moves a session:
+    /// nobody is told yet.
+    Wavering {
+        /// Since when.
+        since: UnixMs,
+    },
     /// The link is down; a session that is resumed leaves no gap.
     Adrift {
         /// Since when.
@@ -37,10 +43,10 @@ pub(in crate::hub) enum Standing {
 }
 
 impl Standing {
-    /// Since when events have not arrived, unless they do.
+    /// Since when events have not arrived, unless they do or are about to.
     pub(in crate::hub) fn stale_since(self) -> Option<UnixMs> {
         match self {
-            Standing::Live => None,
+            Standing::Live | Standing::Wavering { .. } => None,
             Standing::Adrift { since } | Standing::Gap { since } | Standing::Outage { since } => {
                 Some(since)
             }
@@ -57,7 +63,7 @@ impl Guild {
         turn: &mut Turn<'_>,
     ) -> Arrival {
         match self.standing {
-            Standing::Live | Standing::Adrift { .. } => {
+            Standing::Live | Standing::Wavering { .. } | Standing::Adrift { .. } => {
                 self.repeated(data, said_at, turn);
                 Arrival::Repeated
             }
@@ -95,20 +101,37 @@ impl Guild {
     /// The link to Discord is down.
     pub(in crate::hub) fn link_lost(&mut self, turn: &mut Turn<'_>) {
         if self.standing == Standing::Live {
-            self.standing = Standing::Adrift {
+            self.standing = Standing::Wavering {
                 since: turn.now.wall,
             };
+            if turn.config.stale_after.is_zero() {
+                return self.stale_due(turn);
+            }
+            let at = turn.now.mono + turn.config.stale_after;
+            turn.timers.set(Timer::Stale(self.id), at);
+        }
+    }
+
+    /// The link has been down for longer than a moment.
+    pub(in crate::hub) fn stale_due(&mut self, turn: &mut Turn<'_>) {
+        if let Standing::Wavering { since } = self.standing {
+            self.standing = Standing::Adrift { since };
             self.shown_changed(turn);
         }
     }
 
     /// The session went on: what was missed has been replayed.
     pub(in crate::hub) fn resumed(&mut self, turn: &mut Turn<'_>) {
-        if matches!(self.standing, Standing::Adrift { .. }) {
-            self.standing = Standing::Live;
-            self.shown_changed(turn);
-            self.reopen_lookups(turn);
+        match self.standing {
+            Standing::Wavering { .. } => self.standing = Standing::Live,
+            Standing::Adrift { .. } => {
+                self.standing = Standing::Live;
+                self.shown_changed(turn);
+            }
+            Standing::Live | Standing::Gap { .. } | Standing::Outage { .. } => return,
         }
+        turn.timers.clear(Timer::Stale(self.id));
+        self.reopen_lookups(turn);
     }
 
     /// A new session lists the guild: what happened since the old one is unknown.

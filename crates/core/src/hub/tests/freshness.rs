@@ -1,10 +1,12 @@
 //! Links that break, sessions that are lost, outages, and guilds that are left.
 
+use std::time::Duration;
+
 use guildgate_model::{Permissions, UpstreamEvent};
 use serde_json::Value;
 
 use super::rig::{ANN, BOB, GUILD, OTHER, Rig, VIEW, client, joined, member, sample};
-use crate::hub::{Arrival, Readiness};
+use crate::hub::{Arrival, Config, Readiness};
 
 /// Ann (role 20) and a basic client on the guild.
 fn crowd() -> Rig {
@@ -36,6 +38,32 @@ fn a_lost_link_makes_guilds_stale_and_a_resume_makes_them_live() {
         let expected = ["GUILD_UPDATE", "GUILD_MEMBER_COUNT_CHANGE", "GUILD_UPDATE"];
         assert_eq!(rig.heard(client(slot)), expected, "and no resync");
     }
+}
+
+#[test]
+fn a_link_that_is_back_within_a_moment_makes_nothing_stale() {
+    let mut rig = Rig::up_with(Config {
+        stale_after: Duration::from_secs(5),
+        ..Config::default()
+    });
+    rig.connect(client(0), GUILD, None);
+    rig.tell(UpstreamEvent::LinkLost);
+    rig.pass(4_999);
+    rig.connect(client(1), GUILD, None);
+    rig.tell(UpstreamEvent::SessionResumed);
+    rig.pass(10_000);
+    for slot in [0, 1] {
+        assert!(rig.heard(client(slot)).is_empty(), "nothing happened");
+        assert_eq!(rig.screen(client(slot)).guild["freshness"], "live");
+    }
+    let lost_at = rig.now.wall;
+    rig.tell(UpstreamEvent::LinkLost);
+    rig.pass(5_000);
+    assert_eq!(freshness(&rig), ["stale", "stale"]);
+    assert_eq!(rig.screen(client(0)).guild["stale_since"], lost_at.0);
+    rig.tell(UpstreamEvent::SessionResumed);
+    rig.pass(1_000);
+    assert_eq!(freshness(&rig), ["live", "live"]);
 }
 
 #[test]
@@ -225,7 +253,7 @@ fn a_guild_that_is_left_ends_its_connections_and_refuses_who_waits() {
 
 #[test]
 fn a_shard_speaks_only_for_its_own_guilds() {
-    use crate::hub::{Config, Input};
+    use crate::hub::Input;
     use guildgate_model::{GuildData, GuildId, ShardId, UserId};
     let mut rig = Rig::new(Config::default());
     let shards = [0, 1].map(|id| ShardId { id, count: 2 });
