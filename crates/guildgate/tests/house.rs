@@ -11,7 +11,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("core", &["model", "wire"]),
     ("server", &["model", "wire", "discord", "core", "store"]),
     ("simulator", &["model", "discord"]),
-    ("load", &["model", "wire", "discord"]),
+    ("load", &[]),
+    ("bench", &["model", "wire", "discord", "core"]),
 ];
 
 /// Crates without clock, randomness, I/O or async.
