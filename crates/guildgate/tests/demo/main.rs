@@ -14,3 +14,4 @@ mod guild;
 mod operation;
 mod simulation;
 mod survival;
+mod two_nodes;

@@ -95,8 +95,8 @@ impl Load {
         let answers = Arc::new(Semaphore::new(0));
         let mut people = JoinSet::new();
         let site = Site(gateway.address);
-        for editor in 0..EDITORS.len() {
-            let client = session(gateway, EDITORS[editor]).await;
+        for (editor, uid) in EDITORS.iter().enumerate() {
+            let client = session(gateway, uid).await;
             people.spawn(edit(client, editor, round, newest, Arc::clone(&answers)));
         }
         let mut visitor = gateway.connect().await;
