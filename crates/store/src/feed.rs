@@ -6,7 +6,7 @@ use guildgate_model::{
 };
 use tokio::sync::watch;
 
-use crate::{DocumentKey, StoreError, SubmissionStatus};
+use crate::{DocumentKey, SetInvite, StoreError, SubmissionStatus};
 
 /// A place in the feed: everything up to and including this change has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -69,6 +69,8 @@ pub enum ChangeKind {
         /// What it is now.
         status: SubmissionStatus,
     },
+    /// Another invite is shown for a guild, or none.
+    InviteSet(SetInvite),
 }
 
 /// What has changed, in one order for every process on the database.

@@ -1,5 +1,5 @@
-//! What outlives the process: tokens, inboxes, forms, submissions, the change feed, and what
-//! Discord's side needs to come back.
+//! What outlives the process: tokens, inboxes, forms, submissions, invites, the change feed,
+//! and what Discord's side needs to come back.
 //!
 //! One [`Store`] trait, used as `Arc<dyn Store>`, with two engines: [`SqliteStore`] (a file,
 //! the default) and [`PostgresStore`] (several nodes). [`open`] chooses by address. Both run the
@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod feed;
 mod inbox;
+mod invites;
 mod open;
 mod ops;
 mod outbox;
@@ -43,6 +44,7 @@ pub use documents::{
 pub use error::{Cause, StoreError};
 pub use feed::{Change, ChangeKind, Cursor, Feed};
 pub use inbox::{INBOX_MAX, Inbox, NewNotification};
+pub use invites::{Invites, SetInvite};
 pub use open::open;
 pub use outbox::{Attempt, Outbox, OutboxItem, OutboxState, Settlement, Task, Topic};
 pub use page::{Listed, PAGE_MAX, Page};

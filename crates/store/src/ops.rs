@@ -5,6 +5,7 @@ mod discord;
 mod documents;
 mod feed;
 mod inbox;
+mod invites;
 mod outbox;
 mod submissions;
 mod tokens;

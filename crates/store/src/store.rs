@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::{Audit, DiscordState, Documents, Feed, Inbox, Outbox, StoreError, Submissions, Tokens};
+use crate::{
+    Audit, DiscordState, Documents, Feed, Inbox, Invites, Outbox, StoreError, Submissions, Tokens,
+};
 
 /// A database of the gateway's. Shared by everyone as `Arc<dyn Store>`.
 ///
@@ -10,7 +12,7 @@ use crate::{Audit, DiscordState, Documents, Feed, Inbox, Outbox, StoreError, Sub
 /// future is dropped may or may not happen, but never by halves.
 #[async_trait]
 pub trait Store:
-    Tokens + Inbox + Feed + DiscordState + Documents + Submissions + Audit + Outbox
+    Tokens + Inbox + Feed + DiscordState + Documents + Submissions + Audit + Outbox + Invites
 {
     /// Asks the database for a sign of life, through the same path that writes take.
     ///

@@ -153,7 +153,7 @@ pub(super) async fn known(api: &Api, id: GuildId) -> Result<Arc<RawValue>, Probl
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SetInvite {
-    /// The code of the invite that the site shows; null for none
+    /// The code of the invite that the site shows; null for none, whatever the configuration says
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required = true)]
     code: Option<Box<str>>,
@@ -161,8 +161,8 @@ pub(super) struct SetInvite {
 
 /// Say which invite the site shows
 ///
-/// `current_invite_valid` tells clients whether it still exists. It holds until the gateway
-/// is restarted; `invites` in the configuration outlives that.
+/// `current_invite_valid` tells clients whether it still exists. It is kept in the database,
+/// goes before `invites` in the configuration, and holds on every node within a second.
 #[utoipa::path(
     put,
     path = "/api/v1/guilds/{id}/invite",
@@ -199,7 +199,12 @@ pub(super) async fn set_invite(
         ));
     }
     known(&api, id).await?;
-    api.live.set_invite(id, wanted.code).await?;
+    let invite = guildgate_store::SetInvite {
+        guild: id,
+        code: wanted.code,
+    };
+    // The hub hears of it by the feed alone, which has one order for all nodes.
+    api.store.set_invite(invite, api.clock.now().wall).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -80,12 +80,6 @@ pub trait Live: Send + Sync {
     /// # Errors
     /// [`LiveError::Gone`] while the node goes away.
     async fn guild(&self, guild: GuildId) -> Result<Option<Arc<RawValue>>, LiveError>;
-
-    /// Takes over which invite the site shows for a guild.
-    ///
-    /// # Errors
-    /// [`LiveError::Gone`] while the node goes away.
-    async fn set_invite(&self, guild: GuildId, code: Option<Box<str>>) -> Result<(), LiveError>;
 }
 
 /// A guild in a list.

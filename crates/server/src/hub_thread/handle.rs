@@ -163,11 +163,4 @@ impl Live for HubHandle {
         let report = report.map_err(|HubGone| LiveError::Gone)?;
         Ok(report.and_then(|report| report.guild_json))
     }
-
-    async fn set_invite(&self, guild: GuildId, code: Option<Box<str>>) -> Result<(), LiveError> {
-        let input = Input::InviteSet { guild, code };
-        self.0
-            .send(Message::Input(input))
-            .map_err(|_| LiveError::Gone)
-    }
 }

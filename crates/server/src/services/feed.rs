@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use guildgate_core::form_session::{SessionsInput, Target};
+use guildgate_core::{
+    form_session::{SessionsInput, Target},
+    hub,
+};
 use guildgate_model::{ApplicationId, GuildId};
-use guildgate_store::{Change, ChangeKind, Cursor, Page, StoreError, TokenFilter};
+use guildgate_store::{Change, ChangeKind, Cursor, Page, SetInvite, StoreError, TokenFilter};
 use guildgate_wire::{EventFrame, EventName, Lane, notification_json};
 use tokio_util::sync::CancellationToken;
 
@@ -32,15 +35,19 @@ pub struct Feed {
 }
 
 impl Services {
-    /// A reader of the feed, from now on. To be made before the first client is let in.
+    /// A reader of the feed, from now on; the hub is told the invites that are set already. To
+    /// be made before the first client is let in.
     ///
     /// # Errors
     /// [`StoreError`] if the database does not answer.
     pub async fn feed(&self) -> Result<Feed, StoreError> {
-        Ok(Feed {
+        let feed = Feed {
             services: self.clone(),
             cursor: self.parts.store.head().await?,
-        })
+        };
+        // After the head is known: one that is set meanwhile is told twice rather than never.
+        feed.tell_invites().await?;
+        Ok(feed)
     }
 }
 
@@ -111,11 +118,13 @@ impl Feed {
     }
 
     /// Changes were purged unread, by a process that stood still for long. Notifications lie in
-    /// their inboxes; revocations are told again, every one.
+    /// their inboxes; revocations and invites are told again, every one.
     async fn start_anew(&mut self) -> Result<(), StoreError> {
         let store = &self.services.parts.store;
         self.cursor = store.head().await?;
         tracing::warn!("changes were purged unread; every revoked token is told again");
+        self.tell_invites().await?;
+        let store = &self.services.parts.store;
         let mut page = Page::first(guildgate_store::PAGE_MAX);
         loop {
             let listed = store.list_tokens(TokenFilter::default(), page).await?;
@@ -159,8 +168,21 @@ impl Feed {
                 self.lock_fields(guild, id).await?;
             }
             ChangeKind::SubmissionChanged { .. } => {}
+            ChangeKind::InviteSet(invite) => self.tell_invite(invite),
         }
         Ok(())
+    }
+
+    async fn tell_invites(&self) -> Result<(), StoreError> {
+        for invite in self.services.parts.store.load_invites().await? {
+            self.tell_invite(invite);
+        }
+        Ok(())
+    }
+
+    fn tell_invite(&self, SetInvite { guild, code }: SetInvite) {
+        let input = hub::Input::InviteSet { guild, code };
+        self.services.parts.hub.send(input);
     }
 
     /// Drafts are checked against the form as it is now.

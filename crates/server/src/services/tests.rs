@@ -389,6 +389,32 @@ async fn a_revocation_and_a_notification_are_told_to_every_shard() {
     stop.cancel();
 }
 
+#[tokio::test]
+async fn the_hub_is_told_invites_that_were_set_before_and_those_that_are_set_now() {
+    let harness = Harness::ready().await;
+    let now = Clock::start().now().wall;
+    let set = async |code: Option<&str>| {
+        let code = code.map(Into::into);
+        let invite = guildgate_store::SetInvite { guild: GUILD, code };
+        let set = harness.store.set_invite(invite, now).await;
+        set.expect("a database");
+    };
+    let told = async || match harness.hub.lock().await.recv().await {
+        Some(hub::Input::InviteSet { guild: GUILD, code }) => code,
+        other => panic!("not the invite but {other:?}"),
+    };
+    set(Some("before")).await;
+    let stop = harness.start_feed().await;
+    assert_eq!(told().await.as_deref(), Some("before"));
+    set(Some("now")).await;
+    assert_eq!(told().await.as_deref(), Some("now"));
+    set(None).await;
+    assert_eq!(told().await, None);
+    stop.cancel();
+    let _after = harness.start_feed().await;
+    assert_eq!(told().await, None, "a restart does not bring it back");
+}
+
 #[test]
 fn what_was_told_while_a_client_was_let_in_is_in_its_answer() {
     let notification = |id| Notification {

@@ -62,6 +62,12 @@ CREATE TABLE identifies (
 );
 CREATE INDEX identifies_by_bot ON identifies (bot, at);
 
+-- The invite that the site shows; null where it shows none.
+CREATE TABLE invites (
+    guild BIGINT PRIMARY KEY,
+    code TEXT
+);
+
 -- A guild's form has user_id 0; a draft has its user's.
 CREATE TABLE documents (
     guild BIGINT NOT NULL,

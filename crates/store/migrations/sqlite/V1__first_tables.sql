@@ -63,6 +63,12 @@ CREATE TABLE identifies (
 ) STRICT;
 CREATE INDEX identifies_by_bot ON identifies (bot, at);
 
+-- The invite that the site shows; null where it shows none.
+CREATE TABLE invites (
+    guild INTEGER PRIMARY KEY,
+    code TEXT
+) STRICT;
+
 -- A guild's form has user_id 0; a draft has its user's.
 CREATE TABLE documents (
     guild INTEGER NOT NULL,

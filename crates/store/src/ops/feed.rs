@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::one;
 use crate::{
-    Change, ChangeKind, Cursor, DocumentKey, Feed, PAGE_MAX, StoreError, SubmissionStatus,
+    Change, ChangeKind, Cursor, DocumentKey, Feed, PAGE_MAX, SetInvite, StoreError,
+    SubmissionStatus,
     engine::{Engine, SqlStore},
     sql::{Row, Sql, params, parse_json},
 };
@@ -150,6 +151,10 @@ enum Stored {
         user: UserId,
         status: Box<str>,
     },
+    InviteSet {
+        guild: GuildId,
+        code: Option<Box<str>>,
+    },
 }
 
 impl From<&ChangeKind> for Stored {
@@ -189,6 +194,10 @@ impl From<&ChangeKind> for Stored {
                 id,
                 user,
                 status: status.name().into(),
+            },
+            ChangeKind::InviteSet(SetInvite { guild, ref code }) => Stored::InviteSet {
+                guild,
+                code: code.clone(),
             },
         }
     }
@@ -244,6 +253,7 @@ impl TryFrom<Stored> for ChangeKind {
                 user,
                 status: SubmissionStatus::named(&status)?,
             },
+            Stored::InviteSet { guild, code } => ChangeKind::InviteSet(SetInvite { guild, code }),
         })
     }
 }

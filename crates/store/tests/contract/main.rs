@@ -4,6 +4,7 @@ mod discord;
 mod documents;
 mod feed;
 mod inbox;
+mod invites;
 mod opening;
 mod outbox;
 mod submissions;

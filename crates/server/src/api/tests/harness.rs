@@ -1,11 +1,8 @@
 //! The router over a real database and a scripted hub.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
@@ -47,7 +44,6 @@ pub(super) struct Harness {
 /// A hub that knows one guild, and a Discord that writes down what it is sent.
 #[derive(Default)]
 pub(super) struct Script {
-    pub(super) invites: Mutex<BTreeMap<GuildId, Option<Box<str>>>>,
     pub(super) discord_up: AtomicBool,
     pub(super) sent: Mutex<Vec<OperatorCommand>>,
 }
@@ -100,11 +96,6 @@ impl Live for Script {
     async fn guild(&self, guild: GuildId) -> Result<Option<Arc<RawValue>>, LiveError> {
         let json = RawValue::from_string(r#"{"id":"7","name":"Seven"}"#.into()).expect("JSON");
         Ok((guild == GUILD).then(|| Arc::from(json)))
-    }
-
-    async fn set_invite(&self, guild: GuildId, code: Option<Box<str>>) -> Result<(), LiveError> {
-        self.invites.lock().expect("a lock").insert(guild, code);
-        Ok(())
     }
 }
 

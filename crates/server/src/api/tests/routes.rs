@@ -274,8 +274,9 @@ async fn guilds_are_shown_as_the_hub_has_them() {
             .admin(Method::PUT, "/api/v1/guilds/7/invite", Some(body))
             .await;
         assert_eq!(reply.status, StatusCode::NO_CONTENT, "{}", reply.text);
-        let invites = harness.live.invites.lock().expect("a lock");
-        assert_eq!(invites[&GUILD].as_deref(), code);
+        let invites = harness.store.load_invites().await.expect("a database");
+        assert_eq!((invites.len(), invites[0].guild), (1, GUILD));
+        assert_eq!(invites[0].code.as_deref(), code);
     }
 }
 
