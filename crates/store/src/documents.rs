@@ -197,8 +197,8 @@ pub trait Documents: Send + Sync {
         limit: u32,
     ) -> Result<Vec<DocumentVersion>, StoreError>;
 
-    /// Forgets a document with its history: a draft that was submitted or thrown away, the form
-    /// of a guild that has left.
+    /// Forgets a document with its history: a draft that was thrown away, the form of a guild
+    /// that has left.
     ///
     /// # Errors
     /// [`StoreError`] if the database failed.

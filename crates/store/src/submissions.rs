@@ -186,7 +186,8 @@ pub enum WithdrawRefusal {
 /// Submitted applications, and their reviews.
 #[async_trait]
 pub trait Submissions: Send + Sync {
-    /// Submits an application, with its tasks, its audit row and its entry in the feed.
+    /// Submits an application, with its tasks, its audit row and its entry in the feed. The
+    /// user's draft, if there is one, is emptied by a version of its own; those before are gone.
     ///
     /// Atomic: of any number at once a user has one, and a guild exactly its limit.
     ///

@@ -1,7 +1,7 @@
 //! Documents and their versions, over SQL.
 
 use async_trait::async_trait;
-use guildgate_model::{Revision, UnixMs, UserId};
+use guildgate_model::{GuildId, Revision, UnixMs, UserId};
 use serde_json::{Value as Json, json};
 
 use super::{audit, bounds, feed, listed};
@@ -145,7 +145,7 @@ fn columns_of(key: DocumentKey) -> (i64, i64) {
     }
 }
 
-fn await_turn(sql: &mut dyn Sql, key: DocumentKey) -> Result<(), StoreError> {
+pub(super) fn await_turn(sql: &mut dyn Sql, key: DocumentKey) -> Result<(), StoreError> {
     let (guild, user) = columns_of(key);
     sql.await_turn(Turn::Document(guild, user))
 }
@@ -361,6 +361,38 @@ fn discard(sql: &mut dyn Sql, key: DocumentKey) -> Result<(), StoreError> {
         params![guild, user],
     )?;
     Ok(())
+}
+
+/// Empties a draft whose answers were handed in, and forgets what was written before. The
+/// versions go on counting, so that whoever has it open sees the next one; the turn is the
+/// caller's.
+pub(super) fn begin_anew(
+    sql: &mut dyn Sql,
+    guild: GuildId,
+    user: UserId,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    let key = DocumentKey::Draft(guild, user);
+    let Some(base) = newest_revision(sql, key)? else {
+        return Ok(());
+    };
+    let empty = json!({});
+    let patch = AppendPatch {
+        key,
+        base,
+        patch: json!([{ "op": "replace", "path": "", "value": empty }]),
+        content: empty,
+        actor: user,
+        patch_id: None,
+    };
+    let revision = base.next();
+    write_version(sql, &patch, revision, now)?;
+    sql.execute(
+        "DELETE FROM document_versions
+        WHERE guild = $1 AND user_id = $2 AND revision < $3",
+        params![guild, user, revision],
+    )?;
+    announce(sql, key, revision, now)
 }
 
 fn announce(

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use guildgate_model::{ApplicationId, GuildId, Revision, UnixMs, UserId};
 use serde_json::json;
 
-use super::{audit, bounds, feed, inbox, listed, one, outbox};
+use super::{audit, bounds, documents, feed, inbox, listed, one, outbox};
 use crate::{
-    AuditAction, AuditEntry, ChangeKind, Listed, NewNotification, NewSubmission, Page, Review,
-    ReviewRefusal, Reviewed, StoreError, Submission, SubmissionFilter, SubmissionStatus,
+    AuditAction, AuditEntry, ChangeKind, DocumentKey, Listed, NewNotification, NewSubmission, Page,
+    Review, ReviewRefusal, Reviewed, StoreError, Submission, SubmissionFilter, SubmissionStatus,
     Submissions, SubmitRefusal, Submitted, WithdrawRefusal,
     engine::{Engine, SqlStore},
     sql::{Row, Sql, Turn, params},
@@ -119,6 +119,7 @@ fn submit(
     new: &NewSubmission,
     now: UnixMs,
 ) -> Result<Result<Submitted, SubmitRefusal>, StoreError> {
+    documents::await_turn(sql, DocumentKey::Draft(new.guild, new.user))?;
     sql.await_turn(Turn::Submissions(new.guild))?;
     let waiting = sql.query(
         "SELECT id FROM submissions
@@ -157,6 +158,7 @@ fn submit(
     for task in &new.tasks {
         outbox::insert(sql, &outbox::with_id(task, id), now)?;
     }
+    documents::begin_anew(sql, new.guild, new.user, now)?;
     let change = ChangeKind::Submitted {
         guild: new.guild,
         id,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use guildgate_model::{ApplicationId, Decision, GuildId, Revision, RoleId, UserId};
 use guildgate_store::{
-    AuditAction, ChangeKind, Cursor, NewSubmission, Page, Review, ReviewRefusal, Store, Submission,
-    SubmissionFilter, SubmissionStatus, SubmitRefusal, Submitted, Task, Topic, WithdrawRefusal,
+    AppendPatch, AuditAction, ChangeKind, Cursor, DocumentKey, NewSubmission, Page, Review,
+    ReviewRefusal, Store, Submission, SubmissionFilter, SubmissionStatus, SubmitRefusal, Submitted,
+    Task, Topic, WithdrawRefusal,
 };
 use serde_json::json;
 
@@ -58,7 +59,65 @@ async fn read(store: &dyn Store, id: ApplicationId) -> Submission {
         .expect("there")
 }
 
+const DRAFT: DocumentKey = DocumentKey::Draft(GUILD, USER);
+
+/// Takes the next version of [`DRAFT`], made on `base`.
+async fn write_draft(store: &dyn Store, base: u64, answers: serde_json::Value) {
+    let patch = AppendPatch {
+        key: DRAFT,
+        base: Revision(base),
+        patch: json!([{ "op": "replace", "path": "", "value": answers }]),
+        content: answers,
+        actor: USER,
+        patch_id: None,
+    };
+    let taken = store.append_patch(patch, NOW).await.expect("answered");
+    taken.expect("taken");
+}
+
 contract! {
+    async fn a_draft_that_was_submitted_begins_anew_and_no_other_does(database) {
+        let store = database.open().await;
+        let others = DocumentKey::Draft(GUILD, OTHER);
+        for key in [DRAFT, others] {
+            store.open_document(key, json!({}), NOW).await.expect("begun");
+        }
+        write_draft(&*store, 1, json!({ "why": "beca" })).await;
+        write_draft(&*store, 2, json!({ "why": "because" })).await;
+        let before = store.head().await.expect("read");
+        let submitted = submit(&*store, by(USER)).await.expect("submitted");
+        let draft = store.read_document(DRAFT).await.expect("read").expect("there");
+        assert_eq!((draft.revision, draft.content), (Revision(4), json!({})));
+        // Whoever has it open follows by the patch; what was written before is gone.
+        let history = store.versions_after(DRAFT, Revision(0), 9).await.expect("read");
+        assert_eq!(history.len(), 1);
+        assert_eq!(
+            history[0].patch,
+            Some(json!([{ "op": "replace", "path": "", "value": {} }]))
+        );
+        let changes = store.changes_after(before, 9).await.expect("read");
+        let told: Vec<_> = changes.into_iter().map(|change| change.kind).collect();
+        let expected = [
+            ChangeKind::DocumentChanged {
+                key: DRAFT,
+                revision: Revision(4),
+            },
+            ChangeKind::Submitted {
+                guild: GUILD,
+                id: submitted.id,
+                user: USER,
+            },
+        ];
+        assert_eq!(told, expected);
+
+        write_draft(&*store, 4, json!({ "why": "for later" })).await;
+        submit(&*store, by(USER)).await.expect_err("one waits already");
+        let kept = store.read_document(DRAFT).await.expect("read").expect("there");
+        assert_eq!(kept.revision, Revision(5), "a refusal leaves the draft alone");
+        let other = store.read_document(others).await.expect("read").expect("there");
+        assert_eq!(other.revision, Revision(1));
+    }
+
     async fn a_submission_comes_back_as_it_was(database) {
         let store = database.open().await;
         let submitted = submit(&*store, by(USER)).await.expect("submitted");

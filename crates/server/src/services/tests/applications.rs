@@ -1,12 +1,14 @@
 //! Applications and live sessions, as far as the database goes.
 
-use guildgate_core::form_session::{Ask, Credentials, NotVerified, Reply, SessionKey, Target};
+use guildgate_core::form_session::{
+    Ask, Caller, Command, Credentials, FormSessions, NotVerified, Output, Reply, SessionKey, Target,
+};
 use guildgate_model::{ApplicationId, Form, Revision, form::FieldId};
 use guildgate_store::{AppendPatch, DocumentKey, OutboxState, Page, Task, Topic};
 use guildgate_wire::ApplicationCommand;
 use serde_json::{Value, json};
 
-use super::{super::*, GUILD, Harness, MANAGER, USER};
+use super::{super::*, CLIENT, GUILD, Harness, MANAGER, Permissions, Standing, USER};
 
 fn form(status: Value, status_data: Value) -> Value {
     json!({
@@ -309,4 +311,113 @@ async fn a_session_takes_both_tokens_of_the_user_and_no_others() {
     ] {
         assert_eq!(verify(user, gateway).await, Err(NotVerified::NotGood));
     }
+}
+
+/// Live sessions whose questions are answered from the database.
+struct Sessions<'a> {
+    harness: &'a Harness,
+    sessions: FormSessions,
+    clock: Clock,
+}
+
+impl Sessions<'_> {
+    /// What they say once nothing is left to be asked.
+    async fn feed(&mut self, input: SessionsInput) -> Vec<Output> {
+        let mut inputs = vec![input];
+        let mut said = Vec::new();
+        while let Some(input) = inputs.pop() {
+            let mut outputs = Vec::new();
+            self.sessions.handle(self.clock.now(), input, &mut outputs);
+            for output in outputs {
+                match output {
+                    Output::Ask { key, ticket, ask } => {
+                        let reply = self.harness.services.form_reply(key, ask).await;
+                        inputs.push(SessionsInput::Reply { key, ticket, reply });
+                    }
+                    said_now => said.push(said_now),
+                }
+            }
+        }
+        said
+    }
+
+    /// The answer to a command of the user's, about their draft.
+    async fn command(&mut self, command: Command) -> Value {
+        let caller = Caller {
+            client: CLIENT,
+            user: USER,
+            tag: "somebody".into(),
+            standing: Standing::Member(Permissions::NONE),
+        };
+        let input = SessionsInput::Command {
+            guild: Some(GUILD),
+            target: Target::Answers(USER),
+            caller,
+            command,
+        };
+        match &self.feed(input).await[..] {
+            [Output::Answer { result, .. }] => {
+                let data = result.as_ref().expect("it may");
+                serde_json::from_str(data.get()).expect("JSON")
+            }
+            other => panic!("not the answer: {other:?}"),
+        }
+    }
+
+    async fn write(&mut self, base: Revision, answer: &str) -> Value {
+        let patch = json!([{ "op": "add", "path": "/why", "value": answer }]);
+        let nonce = None;
+        self.command(Command::Patch { base, patch, nonce }).await
+    }
+}
+
+#[tokio::test]
+async fn a_draft_that_is_open_when_it_is_submitted_is_emptied_and_goes_on() {
+    let harness = Harness::ready().await;
+    let open = harness.publish(form(json!(1), Value::Null)).await;
+    let (owner, uses) = (Some(USER.0), guildgate_store::Uses::OfKind);
+    let (_, user_token) = harness.issue(TokenKind::User, owner, uses).await;
+    let (_, gateway_token) = harness.issue(TokenKind::GatewayUser, owner, uses).await;
+    let mut sessions = Sessions {
+        harness: &harness,
+        sessions: FormSessions::new(),
+        clock: Clock::start(),
+    };
+    let credentials = Credentials {
+        user_token,
+        gateway_token,
+    };
+    sessions.command(Command::Start(credentials)).await;
+    let written = sessions.write(Revision::FIRST, "fun").await;
+    assert_eq!(written["apv"], 2);
+
+    let stop = harness.start_feed().await;
+    done(harness.submit(USER, json!({"why": "fun"}), open).await);
+    let changed = harness.sessions.lock().await.recv().await;
+    let changed = changed.expect("the services run");
+    let draft = SessionKey {
+        guild: GUILD,
+        target: Target::Answers(USER),
+    };
+    assert!(
+        matches!(changed, SessionsInput::Changed { key, .. } if key == draft),
+        "{changed:?}"
+    );
+    match &sessions.feed(changed).await[..] {
+        [
+            Output::Event {
+                client: CLIENT,
+                event,
+            },
+        ] => {
+            let text = event.open_text();
+            assert!(text.contains("APPLICATION_SESSION_PATCH"), "{text}");
+            assert!(text.contains(r#""apv":3"#), "{text}");
+            assert!(text.contains(r#""value":{}"#), "{text}");
+        }
+        other => panic!("not the emptied draft: {other:?}"),
+    }
+    let again = sessions.write(Revision(3), "again").await;
+    assert_eq!(again["apv"], 4);
+    stop.cancel();
 }
