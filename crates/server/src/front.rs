@@ -1,13 +1,14 @@
 //! The HTTP side: accepts sockets, answers requests, and hands upgraded ones to the edge.
 //!
-//! Every wait on a stranger has an end here: TLS handshakes, headers, bodies and idle
-//! connections are timed, and sockets are counted by address and in all before anything is
+//! Every wait on a stranger has an end here: TLS handshakes, headers, bodies, answers that
+//! nobody takes and idle connections are timed, and sockets are counted by address and in all before anything is
 //! read from them.
 
 mod address;
 mod admission;
 mod http;
 mod listener;
+mod patient;
 mod tls;
 mod upgrade;
 
@@ -40,6 +41,8 @@ pub struct FrontConfig {
     pub header_within: Duration,
     /// How long a request may take from its headers to the answer.
     pub answer_within: Duration,
+    /// How long a client may take nothing of an answer that waits for it.
+    pub taken_within: Duration,
 }
 
 /// What a client that offers permessage-deflate is told.
@@ -70,6 +73,7 @@ impl Default for FrontConfig {
             deflate: DeflateOffer::Decline,
             header_within: Duration::from_secs(10),
             answer_within: Duration::from_secs(30),
+            taken_within: Duration::from_secs(30),
         }
     }
 }

@@ -20,6 +20,7 @@ use tower::ServiceExt;
 use super::{
     ClientAddress, Front, NotAdmitted,
     address::client_address,
+    patient::Patient,
     upgrade::{Agreed, Asked, DEFLATE_ANSWER, Refused, judge},
 };
 use crate::{
@@ -137,14 +138,14 @@ fn upgraded(
 
 /// Takes the bare socket, and what was read behind the request, out of hyper's hands.
 fn release(socket: Upgraded, peer: Peer) -> std::io::Result<Handover> {
-    match socket.downcast::<TokioIo<TcpStream>>() {
+    match socket.downcast::<TokioIo<Patient<TcpStream>>>() {
         Ok(parts) => {
-            let socket = parts.io.into_inner().into_std()?;
+            let socket = parts.io.into_inner().into_inner().into_std()?;
             Handover::plain(socket, peer, parts.read_buf.to_vec())
         }
-        Err(socket) => match socket.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        Err(socket) => match socket.downcast::<TokioIo<Patient<TlsStream<TcpStream>>>>() {
             Ok(parts) => {
-                let (socket, session) = parts.io.into_inner().into_inner();
+                let (socket, session) = parts.io.into_inner().into_inner().into_inner();
                 Handover::tls(socket.into_std()?, session, peer, parts.read_buf.to_vec())
             }
             Err(_unknown) => Err(std::io::Error::other("an upgraded socket of unknown kind")),

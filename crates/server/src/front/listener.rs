@@ -21,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Front, NotAdmitted, Permit, Tls,
     http::{Doors, answer},
+    patient::Patient,
 };
 
 /// Accepts sockets until `stop`, and answers each until it ends or is handed to the edge.
@@ -125,6 +126,7 @@ impl Connection {
             let answer = answer(front, self.router.clone(), self.peer, doors, request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
+        let socket = Patient::new(socket, self.front.config.taken_within);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.front.config.header_within)

@@ -1,7 +1,7 @@
 //! The HTTP side: from a request to a client of a shard.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
@@ -43,6 +43,7 @@ impl Site {
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let router = Router::new()
             .route("/", get(async || "the page"))
+            .route("/large", get(async || vec![b'x'; 1 << 20]))
             .route("/slow", get(std::future::pending::<String>));
         let loop_ = runtime.spawn(serve(
             Front::new(config, edges.clone()),
@@ -246,6 +247,36 @@ fn strangers_who_dawdle_are_let_go() {
     }
     let (_, head) = site.ask("/slow", "");
     assert_eq!(status(&head), 503);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn a_client_that_asks_and_asks_and_never_reads_is_let_go() {
+    let world = World::new(1, limits());
+    let config = FrontConfig {
+        taken_within: Duration::from_millis(200),
+        ..FrontConfig::default()
+    };
+    let site = Site::new(config, &world.edges);
+    let mut stream = site.dial();
+    stream
+        .set_write_timeout(Some(Duration::from_secs(20)))
+        .expect("a socket");
+    // The socket is full in both directions long before that; then it must be closed.
+    let requests = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    let mut sent = 0;
+    let ended = loop {
+        match stream.write_all(&requests) {
+            Ok(()) => sent += requests.len(),
+            Err(error) => break error.kind(),
+        }
+        assert!(sent < 256 << 20, "the server reads on and on");
+    };
+    assert!(
+        matches!(ended, ErrorKind::ConnectionReset | ErrorKind::BrokenPipe),
+        "the socket stays open: {ended:?}"
+    );
     site.end();
     world.end();
 }
