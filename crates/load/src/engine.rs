@@ -31,7 +31,7 @@ pub enum Seen<'a> {
     },
     /// An event's text.
     Event(&'a [u8]),
-    /// The text of the answer to a command that was sent by hand.
+    /// The text of the answer to a command that was sent by hand, or of a refused CONNECT_GUILD.
     Answer(&'a [u8]),
     /// The server refused the upgrade with this HTTP status.
     Refused(u16),
@@ -407,6 +407,7 @@ impl Engine {
             }
             Some(7) if link.stage == Stage::Connecting => {
                 if memchr::memmem::find(payload, b"\"error\"").is_some() {
+                    watch.on(id, Seen::Answer(payload));
                     return false;
                 }
                 link.stage = Stage::Live;

@@ -32,6 +32,8 @@ pub struct Sight {
     pub closed: BTreeMap<u16, usize>,
     /// Upgrades refused, by HTTP status.
     pub refused: BTreeMap<u16, usize>,
+    /// The last command that was refused.
+    pub refusal: Option<Box<str>>,
     /// Which member counts came when, microseconds since 1970, over all links.
     pub arrivals: Vec<(u64, i64)>,
     /// The last member count that each link saw.
@@ -54,7 +56,7 @@ impl Watch for Sight {
                 self.room(link);
             }
             Seen::Event(event) => self.on_event(link, event),
-            Seen::Answer(_) => {}
+            Seen::Answer(answer) => self.refusal = Some(String::from_utf8_lossy(answer).into()),
             Seen::Refused(status) => *self.refused.entry(status).or_default() += 1,
             Seen::Closed(code) => *self.closed.entry(code.unwrap_or(0)).or_default() += 1,
         }
@@ -271,7 +273,11 @@ impl Audience {
             report.figure(format!("closed with {code}"), *count as f64, "");
         }
         report.expect(self.sight.live >= wanted, || {
-            format!("{} of {wanted} connections came live", self.sight.live)
+            let refusal = self.sight.refusal.as_deref().unwrap_or("none was refused");
+            format!(
+                "{} of {wanted} connections came live; {refusal}",
+                self.sight.live
+            )
         });
     }
 }
