@@ -1,6 +1,6 @@
 //! Requests for the members of one guild: gathered, bounded, and repeated when unanswered.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use guildgate_model::{Mono, UserId};
 
@@ -16,6 +16,11 @@ pub(super) struct Lookups {
     open: Vec<OpenRequest>,
     /// When what has been gathered goes out.
     window_ends: Mono,
+    /// How often the window has doubled: each request that was not full doubles it, since
+    /// Discord takes only so many requests a minute, full or not.
+    doublings: u32,
+    /// When the last request went out.
+    sent_at: Mono,
 }
 
 #[derive(Debug)]
@@ -46,7 +51,7 @@ impl Lookups {
     /// Puts `user` on the list.
     pub(super) fn want(&mut self, user: UserId, urgency: Urgency, now: Mono, config: &Config) {
         if self.urgent.is_empty() && self.later.is_empty() {
-            self.window_ends = now + config.lookup_window;
+            self.open_window(now, config.lookup_window);
         }
         match urgency {
             Urgency::Urgent => {
@@ -65,6 +70,14 @@ impl Lookups {
         for mut request in self.open.drain(..) {
             self.later.append(&mut request.users);
         }
+    }
+
+    /// Begins to gather; for longer where requests have followed each other closely.
+    fn open_window(&mut self, now: Mono, base: Duration) {
+        if now.since(self.sent_at) >= base * (1 << DOUBLINGS_MAX) {
+            self.doublings = 0;
+        }
+        self.window_ends = now + base * (1 << self.doublings);
     }
 
     /// `user` is answered for, or nobody cares any more.
@@ -89,6 +102,10 @@ impl Lookups {
         if reach == Reach::Open {
             while self.may_send(now, config) {
                 let users = self.take_batch();
+                self.sent_at = now;
+                if users.len() < LOOKUP_USERS_MAX {
+                    self.doublings = (self.doublings + 1).min(DOUBLINGS_MAX);
+                }
                 send(users.iter().copied().collect());
                 self.open.push(OpenRequest {
                     answer_by: now + config.lookup_within,
@@ -140,10 +157,12 @@ impl Lookups {
     }
 }
 
+/// At most 64 windows, 1.28 s unless set otherwise: then requests that are not full stay below
+/// half of what a connection may send.
+const DOUBLINGS_MAX: u32 = 6;
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(ms: u64) -> Mono {
@@ -188,6 +207,49 @@ mod tests {
             lookups.done(UserId(user));
         }
         assert_eq!(step(&mut lookups, 20, Reach::Open).0.concat().len(), 51);
+    }
+
+    #[test]
+    fn short_requests_in_close_succession_are_gathered_for_longer() {
+        let mut lookups = Lookups::default();
+        let mut sent = Vec::new();
+        for ms in 0..60_000 {
+            want(&mut lookups, ms..ms + 1, Urgency::Urgent, ms);
+            for users in step(&mut lookups, ms, Reach::Open).0 {
+                sent.push(users.len());
+                users
+                    .into_iter()
+                    .for_each(|user| lookups.done(UserId(user)));
+            }
+        }
+        let short = sent.iter().filter(|&&users| users < 100).count();
+        assert!(
+            short <= 4,
+            "{short} short requests: 20, 40 and 80 ms, then full ones"
+        );
+        let mut few = 0;
+        for second in 61..121 {
+            want(
+                &mut lookups,
+                second..second + 1,
+                Urgency::Urgent,
+                second * 1000,
+            );
+            for ms in second * 1000..second * 1000 + 1000 {
+                for users in step(&mut lookups, ms, Reach::Open).0 {
+                    few += 1;
+                    users
+                        .into_iter()
+                        .for_each(|user| lookups.done(UserId(user)));
+                }
+            }
+        }
+        assert!((30..=60).contains(&few), "{few} requests a minute");
+        for user in step(&mut lookups, 150_000, Reach::Open).0.concat() {
+            lookups.done(UserId(user));
+        }
+        want(&mut lookups, 0..1, Urgency::Urgent, 200_000);
+        assert_eq!(step(&mut lookups, 200_020, Reach::Open).0, [vec![0]]);
     }
 
     #[test]

@@ -51,24 +51,29 @@ fn patch(rig: &mut Rig, client: ClientId, user: UserId) {
 /// Plays the database: every token is good, and the form is an empty one.
 fn answer_asks(rig: &mut Rig) {
     while !rig.session_asks.is_empty() {
-        for (key, ticket, ask) in std::mem::take(&mut rig.session_asks) {
-            let reply = match ask {
-                Ask::Verify { .. } => Reply::Verified(Ok(Verified {
-                    tokens: [TokenId(1), TokenId(2)],
-                    expires_at: None,
-                })),
-                Ask::Open => Reply::Opened(Ok(Box::new(Opened {
-                    revision: Revision(1),
-                    document: json!({"status": 0, "status_data": null, "sections": []}),
-                    versions: vec![],
-                    answered_fields: BTreeSet::new(),
-                    form: None,
-                }))),
-                Ask::Load { .. } => Reply::Loaded(Ok(vec![])),
-                Ask::Append(append) => Reply::Appended(Appended::Kept(append.base.next())),
-            };
-            rig.put(Input::Sessions(SessionsInput::Reply { key, ticket, reply }));
-        }
+        answer_open_asks(rig);
+    }
+}
+
+/// Plays it for what is asked now.
+fn answer_open_asks(rig: &mut Rig) {
+    for (key, ticket, ask) in std::mem::take(&mut rig.session_asks) {
+        let reply = match ask {
+            Ask::Verify { .. } => Reply::Verified(Ok(Verified {
+                tokens: [TokenId(1), TokenId(2)],
+                expires_at: None,
+            })),
+            Ask::Open => Reply::Opened(Ok(Box::new(Opened {
+                revision: Revision(1),
+                document: json!({"status": 0, "status_data": null, "sections": []}),
+                versions: vec![],
+                answered_fields: BTreeSet::new(),
+                form: None,
+            }))),
+            Ask::Load { .. } => Reply::Loaded(Ok(vec![])),
+            Ask::Append(append) => Reply::Appended(Appended::Kept(append.base.next())),
+        };
+        rig.put(Input::Sessions(SessionsInput::Reply { key, ticket, reply }));
     }
 }
 
@@ -240,11 +245,36 @@ fn a_client_that_goes_before_its_session_began_leaves_nothing() {
 }
 
 #[test]
+fn a_client_that_goes_while_its_session_begins_leaves_nothing_however_far_it_was() {
+    let asked = |rig: &Rig| {
+        rig.session_asks.first().map(|(_, _, ask)| match ask {
+            Ask::Verify { .. } => "tokens",
+            Ask::Open => "document",
+            Ask::Load { .. } | Ask::Append(_) => "more",
+        })
+    };
+    for (rounds, expected) in [(0, "tokens"), (1, "document")] {
+        let mut rig = Rig::up();
+        start(&mut rig, client(0), ANN);
+        rig.pass(20);
+        rig.answer(GUILD, vec![member(ANN, &[20])], vec![]);
+        for _ in 0..rounds {
+            answer_open_asks(&mut rig);
+        }
+        assert_eq!(asked(&rig), Some(expected));
+        rig.put(Input::Gone(client(0)));
+        answer_asks(&mut rig);
+        assert_eq!(rig.hub.permissions_of(GUILD, ANN), None);
+        assert_eq!(rig.hub.deadline(), None, "nobody takes part");
+    }
+}
+
+#[test]
 fn after_a_gap_an_editor_is_verified_like_everybody() {
     let mut rig = editing();
     rig.ready(&[GUILD]);
     rig.tell(UpstreamEvent::GuildAvailable(Box::new(sample(GUILD))));
-    rig.pass(20);
+    rig.pass(200);
     assert_eq!(rig.asked, [(GUILD, vec![ANN])]);
     rig.answer(GUILD, vec![member(ANN, &[])], vec![]);
     patch(&mut rig, client(0), ANN);
