@@ -51,7 +51,16 @@ impl HubPort for Script {
         let _ = self.to_sessions.send(input);
     }
 
-    fn command_session(&self, _command: SessionCommand) {}
+    fn command_session(&self, command: SessionCommand) {
+        let command = hub::SessionCommand {
+            client: command.client,
+            user: command.user,
+            guild: command.guild,
+            target: command.target,
+            command: command.command,
+        };
+        let _ = self.to_hub.send(hub::Input::Command(command));
+    }
 
     fn submitted(&self, _guild: GuildId, id: ApplicationId, _user: UserId) {
         let _ = self.submitted.send(id);
@@ -387,6 +396,32 @@ async fn a_revocation_and_a_notification_are_told_to_every_shard() {
         other => panic!("not the notification: {other:?}"),
     }
     stop.cancel();
+}
+
+#[tokio::test]
+async fn a_command_reaches_the_hub_before_the_end_of_its_client() {
+    let harness = Harness::ready().await;
+    for _ in 0..100 {
+        harness.ask(Ask::Application {
+            user: USER,
+            token: TokenId(1),
+            nonce: None,
+            command: guildgate_wire::ApplicationCommand::Heartbeat { guild: Some(GUILD) },
+        });
+        let gone = harness.ask.send(FromEdge::Gone(CLIENT));
+        assert!(gone.is_ok(), "the services run");
+    }
+    let mut hub = harness.hub.lock().await;
+    for _ in 0..100 {
+        let heard = [hub.recv().await, hub.recv().await];
+        assert!(
+            matches!(
+                heard,
+                [Some(hub::Input::Command(_)), Some(hub::Input::Gone(CLIENT))]
+            ),
+            "{heard:?}"
+        );
+    }
 }
 
 #[tokio::test]
