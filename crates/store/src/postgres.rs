@@ -31,6 +31,11 @@ const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How often an operation is begun anew when the database asks for it.
 const TRIES_MAX: u32 = 5;
 
+/// How long a node that made a version of a document waits before it goes on, where another
+/// waits for its turn. That one comes too late, and must read what is new before it tries again:
+/// a node that always has a next patch at hand would be first every time.
+const GIVE_WAY: Duration = Duration::from_millis(40);
+
 /// What every connection sets. A commit that is answered must be on the disk whatever the
 /// server's own setting; nothing here takes so long but what waits for the dead.
 const SETTINGS: &str = "-c synchronous_commit=on -c statement_timeout=30000 \
@@ -94,14 +99,18 @@ impl Engine for Postgres {
         operation: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let signal = self.signal.clone();
-        self.on_connection(attempted, move |handle, connection| {
-            let (result, fed) = session::transact(handle, connection, attempted, &operation)?;
-            if fed {
+        let done = self.on_connection(attempted, move |handle, connection| {
+            let done = session::transact(handle, connection, attempted, &operation)?;
+            if done.fed {
                 signal.send_modify(|count| *count += 1);
             }
-            Ok(result)
-        })
-        .await
+            Ok(done)
+        });
+        let done = done.await?;
+        if done.outran {
+            tokio::time::sleep(GIVE_WAY).await;
+        }
+        Ok(done.result)
     }
 
     async fn read<T: Send + 'static>(

@@ -28,7 +28,18 @@ pub(super) struct Session<'a, C> {
     client: &'a C,
     attempted: &'static str,
     fed: bool,
+    /// The lock of the document whose turn this is.
+    document: Option<i64>,
     retry: Retry,
+}
+
+/// What a transaction did besides its operation.
+pub(super) struct Done<T> {
+    pub(super) result: T,
+    /// It added to the feed.
+    pub(super) fed: bool,
+    /// It made a version of a document, and somebody else waits for a turn at it.
+    pub(super) outran: bool,
 }
 
 /// Whether what a statement met may pass.
@@ -40,13 +51,13 @@ enum Retry {
     Yes,
 }
 
-/// Runs an operation in a transaction. The answer comes with whether it added to the feed.
+/// Runs an operation in a transaction.
 pub(super) fn transact<T>(
     handle: &Handle,
     connection: &mut Object,
     attempted: &'static str,
     operation: &dyn Fn(&mut dyn Sql) -> Result<T, StoreError>,
-) -> Result<(T, bool), Fault> {
+) -> Result<Done<T>, Fault> {
     let transaction = handle
         .block_on(connection.transaction())
         .map_err(|error| fault(attempted, error))?;
@@ -55,12 +66,18 @@ pub(super) fn transact<T>(
     let fed = session.fed;
     // A failed operation leaves by `?`, and the transaction rolls back as it is dropped.
     let result = session.outcome(result)?;
+    let outran = session.has_outrun();
+    let outran = session.outcome(outran)?;
     // A connection that dies during the commit leaves it open whether it was made, so this is
     // never begun anew.
     handle
         .block_on(transaction.commit())
         .map_err(|error| Fault::Final(failure(attempted, error)))?;
-    Ok((result, fed))
+    Ok(Done {
+        result,
+        fed,
+        outran,
+    })
 }
 
 impl<'a, C: GenericClient> Session<'a, C> {
@@ -74,6 +91,7 @@ impl<'a, C: GenericClient> Session<'a, C> {
             client,
             attempted,
             fed: false,
+            document: None,
             retry: Retry::No,
         }
     }
@@ -84,6 +102,23 @@ impl<'a, C: GenericClient> Session<'a, C> {
             Retry::Yes => Fault::Again(error),
             Retry::No => Fault::Final(error),
         })
+    }
+
+    /// Whether a version was made of a document that somebody else waits for. PostgreSQL shows
+    /// the two halves of a lock's number.
+    fn has_outrun(&mut self) -> Result<bool, StoreError> {
+        let Some(document) = self.document.filter(|_| self.fed) else {
+            return Ok(false);
+        };
+        let waiting = self.query(
+            "SELECT 1::BIGINT FROM pg_locks
+            WHERE locktype = 'advisory' AND NOT granted AND objsubid = 1
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND (CAST(classid AS BIGINT) << 32) | CAST(objid AS BIGINT) = $1
+            LIMIT 1",
+            &[Value::Int(document)],
+        )?;
+        Ok(!waiting.is_empty())
     }
 
     fn failed(&mut self, error: Error) -> StoreError {
@@ -120,6 +155,9 @@ impl<C: GenericClient> Sql for Session<'_, C> {
     }
 
     fn await_turn(&mut self, turn: Turn) -> Result<(), StoreError> {
+        if let Turn::Document(..) = turn {
+            self.document = Some(turn.key());
+        }
         self.query(
             "SELECT CAST(pg_advisory_xact_lock($1) AS TEXT)",
             &[Value::Int(turn.key())],

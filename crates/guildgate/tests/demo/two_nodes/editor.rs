@@ -57,24 +57,20 @@ impl Editor {
         self
     }
 
-    /// Sends a patch until it is known what became of it: where the other node is always first,
-    /// it is `unavailable` for now, and to be sent again under the same nonce.
+    /// Sends a patch. It is taken, or somebody has changed the same: that the other node is
+    /// always first (`unavailable`) does not happen, since a winner gives way.
     async fn send(&mut self, nonce: &str, patch: Value) {
         let data = json!({"gid": REST, "base": self.at, "patch": patch});
-        let command =
-            json!({"op": 6, "cmd": "APPLICATION_SESSION_PATCH", "nonce": nonce, "d": data});
-        loop {
-            self.client.send(command.clone()).await;
-            let answer = self.answer().await;
-            if let Some(made) = answer["data"]["apv"].as_u64() {
+        let cmd = "APPLICATION_SESSION_PATCH";
+        let command = json!({"op": 6, "cmd": cmd, "nonce": nonce, "d": data});
+        self.client.send(command).await;
+        let answer = self.answer().await;
+        match answer["data"]["apv"].as_u64() {
+            Some(made) => {
                 self.taken.push(made);
-                return self.follow(made, patch);
+                self.follow(made, patch);
             }
-            let code = &answer["error"]["code"];
-            if code == "conflict" {
-                return;
-            }
-            assert_eq!(code, "unavailable", "{answer}");
+            None => assert_eq!(answer["error"]["code"], "conflict", "{answer}"),
         }
     }
 
