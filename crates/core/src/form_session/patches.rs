@@ -222,7 +222,7 @@ impl FormSession {
             Appended::Conflict => {
                 pending.tries += 1;
                 if pending.tries > APPEND_TRIES_MAX {
-                    pending.refuse(&refusal::unavailable(), out);
+                    pending.refuse(&refusal::outrun(), out);
                 } else {
                     self.patches.push_front(pending);
                 }

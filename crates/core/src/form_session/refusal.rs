@@ -70,6 +70,15 @@ pub(super) fn unavailable() -> Refusal {
     )
 }
 
+/// Every try met a version that another node had made meanwhile.
+pub(super) fn outrun() -> Refusal {
+    Refusal::new(
+        ErrorCode::Unavailable,
+        "others changed the document faster than the patch could be stored; it was not taken: \
+         try again",
+    )
+}
+
 pub(super) fn too_many() -> Refusal {
     Refusal::new(
         ErrorCode::RateLimited,
