@@ -7,6 +7,7 @@ mod clock;
 pub mod control;
 pub mod engine;
 pub mod peers;
+pub mod plot;
 pub mod process;
 pub mod report;
 pub mod scenario;

@@ -1,12 +1,13 @@
 //! The load generator's command line.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
 use guildgate_load::{
     control::{Api, Discord},
     peers::{self, Kind, Places, Size},
+    plot,
     process::Process,
     report::Report,
     scenario::{self, Scenario, Setting},
@@ -36,6 +37,17 @@ struct Cli {
 enum Task {
     /// Measure other servers beside this gateway, in one run and in turns.
     Peers(Peers),
+    /// Draw what `peers --json` found.
+    Plot(Plot),
+}
+
+#[derive(Debug, Args)]
+struct Plot {
+    /// The report, as JSON.
+    report: PathBuf,
+    /// The folder for the pictures.
+    #[arg(long, default_value = "docs/plots")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -50,7 +62,7 @@ struct Peers {
     /// Where `guildgate` and `peer` lie; beside this program if left out.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
-    /// The server that uses npm's `ws`, with `ws` installed where NODE_PATH or its folder says.
+    /// The server that uses npm's `ws`: `npm install --prefix crates/bench/peers ws@8`.
     #[arg(long, value_name = "FILE", default_value = "crates/bench/peers/ws.mjs")]
     ws: PathBuf,
     /// Let each server run on this processor alone.
@@ -128,12 +140,26 @@ fn main() -> Result<ExitCode> {
             let report = measure_peers(&peers)?;
             tell(&report, peers.json)
         }
+        (Some(Task::Plot(plot)), _) => draw(&plot),
         (None, Some(options)) => {
             let report = measure(&options)?;
             tell(&report, options.json)
         }
         (None, None) => unreachable!("clap asks for a scenario"),
     }
+}
+
+fn draw(options: &Plot) -> Result<ExitCode> {
+    let text = fs::read_to_string(&options.report)
+        .with_context(|| format!("reading {}", options.report.display()))?;
+    let report = serde_json::from_str(&text).context("the report reads wrong")?;
+    fs::create_dir_all(&options.out).context("making a folder for the pictures")?;
+    for (name, picture) in plot::peers(&report) {
+        let path = options.out.join(name);
+        fs::write(&path, picture).with_context(|| format!("writing {}", path.display()))?;
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn measure_peers(options: &Peers) -> Result<Report> {

@@ -1,9 +1,9 @@
 //! What a run found: a table for people, JSON for programs.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Times, kept in microseconds up to a minute, to three digits.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ pub struct Quantiles {
 }
 
 /// What one scenario found, in the order in which it found it.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// The scenario's name.
     pub scenario: String,
@@ -64,14 +64,14 @@ pub struct Report {
 }
 
 /// One figure of a report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Figure {
     /// What was measured.
     pub name: String,
     /// How much.
     pub value: f64,
     /// Of what.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
 }
 
 impl Report {
@@ -89,7 +89,7 @@ impl Report {
         self.figures.push(Figure {
             name: name.into(),
             value,
-            unit,
+            unit: unit.into(),
         });
     }
 

@@ -57,7 +57,7 @@ pub struct Places {
     pub guildgate: PathBuf,
     /// `peer` of guildgate-bench, built with `--features peers`.
     pub peer: PathBuf,
-    /// `ws.mjs`; `ws` must be installed above it, or where NODE_PATH says.
+    /// `ws.mjs`; npm's `ws` must be installed beside or above it.
     pub ws: PathBuf,
     /// The processor that a measured server alone runs on; all if none.
     pub processor: Option<u32>,
