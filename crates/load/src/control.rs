@@ -40,7 +40,7 @@ impl Api {
     #[must_use]
     pub fn new(base: &str, admin_key: &str) -> Api {
         Api {
-            agent: Agent::new_with_defaults(),
+            agent: agent(),
             base: base.trim_end_matches('/').to_owned(),
             admin_key: admin_key.to_owned(),
         }
@@ -140,7 +140,7 @@ impl Discord {
     #[must_use]
     pub fn new(base: &str, token: &str) -> Discord {
         Discord {
-            agent: Agent::new_with_defaults(),
+            agent: agent(),
             base: base.trim_end_matches('/').to_owned(),
             authorization: format!("Bot {token}"),
         }
@@ -297,6 +297,16 @@ pub struct Emission {
     pub unix_us: i64,
     /// How many members the guild had after it.
     pub member_count: u64,
+}
+
+/// One that keeps a connection for each call that is under way: opened anew for every call,
+/// they would use up the ports.
+fn agent() -> Agent {
+    Agent::config_builder()
+        .max_idle_connections(ISSUERS)
+        .max_idle_connections_per_host(ISSUERS)
+        .build()
+        .into()
 }
 
 /// How many calls are under way at once.

@@ -61,6 +61,9 @@ pub struct Engine {
     links: Slab<Link>,
     server: SocketAddr,
     path: &'static str,
+    /// Second byte of the source addresses: every process has its own, for the ports of the
+    /// one before are still in TIME_WAIT.
+    net: u8,
     dialled: u32,
     totals: Totals,
     scratch: Box<[u8]>,
@@ -79,6 +82,7 @@ impl Engine {
             links: Slab::new(),
             server,
             path: "/gateway",
+            net: (std::process::id() % 250) as u8 + 1,
             dialled: 0,
             totals: Totals::default(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
@@ -157,10 +161,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Cuts a connection without a word, as a lost network does; its session is handed out.
-    pub fn drop_link(&mut self, id: usize) -> Option<Session> {
+    /// Cuts a connection without a word, as a lost network does; who it was, and its session,
+    /// are handed out.
+    pub fn drop_link(&mut self, id: usize) -> Option<(Arc<Identity>, Option<Session>)> {
         let link = self.links.try_remove(id)?;
-        link.session
+        Some((link.identity, link.session))
     }
 
     /// Sends one text frame.
@@ -245,7 +250,7 @@ impl Engine {
         match self.server.ip() {
             IpAddr::V4(server) if server.is_loopback() => {
                 let [_, _, high, low] = (index + 2).to_be_bytes();
-                Some(Ipv4Addr::new(127, 0, high, low).into())
+                Some(Ipv4Addr::new(127, self.net, high, low).into())
             }
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         }

@@ -22,7 +22,7 @@ pub fn run(setting: &Setting) -> Result<Report> {
     audience.listen(setting.lasting.max(SETTLING))?;
     let after = setting.process.map(|process| process.cost()).transpose()?;
     if let (Some(before), Some(gathered), Some(after)) = (before, gathered, after) {
-        let connections = setting.connections as f64;
+        let connections = audience.engine.open().max(1) as f64;
         let grown = after.resident_bytes.saturating_sub(before.resident_bytes) as f64;
         report.figure("resident before", before.resident_bytes as f64 / 1e6, "MB");
         report.figure("resident after", after.resident_bytes as f64 / 1e6, "MB");
