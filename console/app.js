@@ -10,6 +10,7 @@ import { showApply } from "./apply.js";
 import { showEditor } from "./editor.js";
 import { STRONG, managesGuild, names } from "./permissions.js";
 import { showReviews } from "./reviews.js";
+import { closedFor, guildRefused } from "./words.js";
 
 /**
  * @typedef {object} Demo what the demo serves at `/demo.json`
@@ -30,8 +31,6 @@ let lastSocket = null;
 let guild = null;
 /** @type {number[]} */
 let counts = [];
-/** The user's own permissions as last told. */
-let permissions = "0";
 
 class WatchedSocket extends WebSocket {
   /** @param {string | URL} url */
@@ -93,15 +92,22 @@ async function connect(choice) {
   const mine = new Guildgate({ token: choice.token, uid: choice.uid, WebSocket: WatchedSocket });
   gateway = mine;
   mine.on("frame", (frame) => log("in", frame));
-  mine.on("authenticated", ({ missed_notifications, resumed }) => {
-    link("live", resumed ? "connected, resumed" : "connected");
-    for (const notification of missed_notifications) notify(notification, mine);
-  });
+  mine.on("authenticated", ({ resumed }) => link("live", resumed ? "connected, resumed" : "connected"));
+  mine.on("notification", (notification) => notify(notification, mine));
   mine.on("closed", ({ code, reason, final }) => {
     if (mine !== gateway) return;
     link(final ? "closed" : "waiting", `${final ? "closed" : "reconnecting"}: ${code} ${reason}`);
+    if (final) trouble(closedFor({ code, reason }));
+  });
+  mine.on("error", (error) => {
+    if (mine !== gateway) return;
+    link("waiting", "connected, but not to the guild");
+    badge("old", "stale");
+    trouble(guildRefused(error));
   });
   mine.on("guild", (data) => {
+    link("live", "connected");
+    find("#trouble").hidden = true;
     showGuild(data.guild);
     showUser(data.user);
   });
@@ -113,7 +119,6 @@ async function connect(choice) {
   });
   mine.on("GUILD_UNAVAILABLE", ({ left }) => badge(left ? "left" : "unavailable", "stale"));
   mine.on("GUILD_PRIVILEGE_UPDATE", (data) => showUser(data));
-  mine.on("APPLICATION_REVIWED", (notification) => notify(notification, mine));
   find("#drop").removeAttribute("disabled");
   try {
     await mine.open();
@@ -121,7 +126,8 @@ async function connect(choice) {
     const { user } = await mine.connectGuild(choice.gid, choice.guildToken);
     if (user && choice.userToken && mine === gateway) showApplications(mine, choice, user);
   } catch (error) {
-    if (mine === gateway) trouble(String(error instanceof Error ? error.message : error));
+    // Why it was closed for good has been said.
+    if (mine === gateway && mine.isOpen) trouble(String(error instanceof Error ? error.message : error));
   }
 }
 
@@ -136,10 +142,10 @@ function showApplications(mine, choice, user) {
   const manager = managesGuild(user.permissions);
   find("#editor").hidden = find("#reviews").hidden = !manager;
   if (manager) {
-    showEditor(find("#editor"), mine, access, () => permissions);
+    showEditor(find("#editor"), mine, access);
     showReviews(find("#reviews"), mine);
   }
-  showApply(find("#apply"), mine, access, () => permissions);
+  showApply(find("#apply"), mine, access);
 }
 
 function reset() {
@@ -148,7 +154,7 @@ function reset() {
   counts = [];
   find("#trouble").hidden = true;
   find("#count").textContent = "–";
-  find("#inbox").replaceChildren(element("li", { class: "empty" }, "None."));
+  emptyInbox();
   showUser(null);
   link("waiting", "connecting");
 }
@@ -188,7 +194,6 @@ function showGuild(news) {
 function showUser(user) {
   const shown = find("#permissions");
   const before = shown.textContent;
-  permissions = user?.permissions ?? "0";
   shown.textContent = user?.permissions ?? "–";
   if (before !== shown.textContent) blink(shown);
   find("#user-tag").textContent = user
@@ -201,6 +206,10 @@ function showUser(user) {
   );
 }
 
+function emptyInbox() {
+  find("#inbox").replaceChildren(element("li", { class: "empty" }, "None."));
+}
+
 /**
  * @param {any} notification
  * @param {Guildgate} from
@@ -208,14 +217,19 @@ function showUser(user) {
 function notify(notification, from) {
   const inbox = find("#inbox");
   inbox.querySelector(".empty")?.remove();
-  if (inbox.querySelector(`[data-id="${notification.id}"]`)) return;
   const what = ["accepted", "denied", "put on hold"][notification.proccessed_type] ?? "reviewed";
   const note = notification.note ? `: “${notification.note}”` : "";
   const item = element("li", { "data-id": notification.id }, `Your application was ${what}${note} `);
   const seen = element("button", { class: "plain", type: "button" }, "Seen");
   seen.addEventListener("click", async () => {
-    await from.acknowledge([notification.id]);
+    try {
+      await from.acknowledge([notification.id]);
+    } catch (error) {
+      return trouble(`It could not be marked as seen: ${/** @type {Error} */ (error).message}. Try again.`);
+    }
     item.remove();
+    if (!inbox.firstElementChild) emptyInbox();
+    find("#inbox-title").focus();
   });
   item.append(seen);
   inbox.prepend(item);
@@ -224,8 +238,10 @@ function notify(notification, from) {
 function spark() {
   const low = Math.min(...counts);
   const span = Math.max(...counts) - low || 1;
-  const points = counts.map((count, index) => {
-    const x = (index / Math.max(counts.length - 1, 1)) * 300;
+  // One count alone is a level line.
+  const drawn = counts.length === 1 ? [...counts, ...counts] : counts;
+  const points = drawn.map((count, index) => {
+    const x = (index / (drawn.length - 1)) * 300;
     return `${x.toFixed(1)},${(37 - ((count - low) / span) * 34).toFixed(1)}`;
   });
   find("#spark polyline").setAttribute("points", points.join(" "));

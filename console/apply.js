@@ -1,8 +1,9 @@
 // @ts-check
 /** The applicant's side: a draft that is kept as it is typed, and the submission. */
-import { FormSession } from "../sdk/js/session.js";
 import { element } from "./dom.js";
+import { showLive } from "./live.js";
 
+/** @typedef {import("../sdk/js/session.js").FormSession} FormSession */
 /** @typedef {import("../sdk/js/session.js").Access} Access */
 /** @typedef {import("../sdk/js/guildgate.js").Guildgate} Guildgate */
 
@@ -10,29 +11,27 @@ import { element } from "./dom.js";
  * @param {HTMLElement} room
  * @param {Guildgate} gateway
  * @param {Access} access
- * @param {() => string} permissions as last told
  */
-export function showApply(room, gateway, access, permissions) {
-  const begin = element("button", { type: "button", id: "fill-in" }, "Fill in an application");
-  const state = element("p", { id: "apply-state", role: "status" });
-  const sheet = element("div", { id: "answers" });
-  room.replaceChildren(element("h3", {}, "Apply"), begin, state, sheet);
-  begin.addEventListener("click", async () => {
-    begin.setAttribute("disabled", "");
-    const session = new FormSession(gateway, { ...access, target: "answers" }, permissions());
-    session.on("end", ({ reason }) => {
-      state.textContent = `the draft is closed: ${reason}`;
-      sheet.replaceChildren();
-      begin.removeAttribute("disabled");
-    });
-    try {
-      const { form } = await session.start();
-      state.textContent = "what you type is kept as a draft";
-      draw(sheet, form.document, session, state, () => submit(gateway, access.gid, session, form.apv, state));
-    } catch (error) {
-      state.textContent = /** @type {Error} */ (error).message;
-      begin.removeAttribute("disabled");
-    }
+export function showApply(room, gateway, access) {
+  const look = {
+    title: "Apply",
+    begin: "Fill in an application",
+    done: "Close the draft",
+    ids: { begin: "fill-in", done: "fill-in-done", state: "apply-state", sheet: "answers" },
+  };
+  showLive(room, look, gateway, { ...access, target: "answers" }, {
+    follow(session, say) {
+      // Once for each start: a submission empties the draft too, and says something else.
+      let hasStarted = false;
+      session.on("restart", () => (hasStarted = false));
+      session.on("document", () => {
+        if (!hasStarted) say("what you type is kept as a draft");
+        hasStarted = true;
+      });
+    },
+    begun({ form }, session, say, sheet) {
+      draw(sheet, form.document, session, say, () => submit(gateway, access.gid, session, form.apv, say));
+    },
   });
 }
 
@@ -40,16 +39,16 @@ export function showApply(room, gateway, access, permissions) {
  * @param {HTMLElement} sheet
  * @param {any} form
  * @param {FormSession} session
- * @param {HTMLElement} state
+ * @param {(text: string) => void} say
  * @param {() => void} submit
  */
-function draw(sheet, form, session, state, submit) {
+function draw(sheet, form, session, say, submit) {
   const keep = (/** @type {string} */ id, /** @type {any} */ value) =>
     session
       .patch([{ op: "add", path: `/${id.replaceAll("~", "~0").replaceAll("/", "~1")}`, value }])
-      .catch((error) => (state.textContent = error.message));
+      .catch((error) => say(error.message));
   const fields = form.sections.flatMap((/** @type {any} */ section) => [
-    element("h3", {}, section.title),
+    element("h4", {}, section.title),
     ...section.fields.map((/** @type {any} */ field) => drawField(field, session.document[field.id], keep)),
   ]);
   const send = element("button", { type: "button", id: "submit" }, "Submit");
@@ -75,7 +74,7 @@ function drawField(field, answer, keep) {
       });
       return element("label", { class: "check" }, box, option);
     });
-    return element("fieldset", {}, element("legend", {}, title), ...boxes);
+    return element("fieldset", {}, element("legend", {}, title), element("small", {}, field.description), ...boxes);
   }
   const input = /** @type {HTMLInputElement} */ (
     element(["input", "textarea", "select"][field.type], { "data-field": field.id })
@@ -83,6 +82,7 @@ function drawField(field, answer, keep) {
   if (field.type === 2) {
     input.append(...["", ...field.options].map((option) => element("option", { value: option }, option)));
   }
+  if (field.required) input.setAttribute("aria-required", "true");
   input.value = answer ?? "";
   input.addEventListener("input", () => keep(field.id, input.value || null));
   return element("label", {}, title, input, element("small", {}, field.description));
@@ -93,14 +93,14 @@ function drawField(field, answer, keep) {
  * @param {string} gid
  * @param {FormSession} session
  * @param {number} apv
- * @param {HTMLElement} state
+ * @param {(text: string) => void} say
  */
-async function submit(gateway, gid, session, apv, state) {
+async function submit(gateway, gid, session, apv, say) {
   try {
     await session.settled();
     await gateway.command("APPLICATION_SUBMIT", { gid, apv, answers: session.document });
-    state.textContent = "submitted; you will hear of it here";
+    say("submitted; you will hear of it here");
   } catch (error) {
-    state.textContent = /** @type {Error} */ (error).message;
+    say(/** @type {Error} */ (error).message);
   }
 }

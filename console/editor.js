@@ -1,8 +1,9 @@
 // @ts-check
 /** The form, edited live with everybody else who is in the session. */
-import { FormSession } from "../sdk/js/session.js";
 import { element } from "./dom.js";
+import { showLive } from "./live.js";
 
+/** @typedef {import("../sdk/js/session.js").FormSession} FormSession */
 /** @typedef {import("../sdk/js/session.js").Access} Access */
 /** @typedef {import("../sdk/js/guildgate.js").Guildgate} Guildgate */
 
@@ -14,32 +15,23 @@ const TYPES = ["short text", "long text", "one choice", "check boxes"];
  * @param {HTMLElement} room
  * @param {Guildgate} gateway
  * @param {Access} access
- * @param {() => string} permissions as last told
  */
-export function showEditor(room, gateway, access, permissions) {
-  const begin = element("button", { type: "button", id: "edit" }, "Edit the form");
-  const state = element("p", { id: "editor-state", role: "status" });
-  const sheet = element("div", { id: "sheet" });
-  room.replaceChildren(element("h3", {}, "The form"), begin, state, sheet);
-  begin.addEventListener("click", async () => {
-    begin.setAttribute("disabled", "");
-    const session = new FormSession(gateway, access, permissions());
-    const tell = () => {
-      const others = session.participants.map(({ tag }) => tag).join(", ") || "nobody else";
-      state.textContent = `version ${session.apv}, with ${others}`;
-    };
-    session.on("document", (form) => (drawForm(sheet, form, session, state), tell()));
-    session.on("participants", tell);
-    session.on("reauth", ({ reason }) => (state.textContent = `authenticating again: ${reason}`));
-    session.on("end", ({ reason }) => {
-      state.textContent = `the session is over: ${reason}`;
-      sheet.replaceChildren();
-      begin.removeAttribute("disabled");
-    });
-    await session.start().catch((error) => {
-      state.textContent = error.message;
-      begin.removeAttribute("disabled");
-    });
+export function showEditor(room, gateway, access) {
+  const look = {
+    title: "The form",
+    begin: "Edit the form",
+    done: "Stop editing",
+    ids: { begin: "edit", done: "edit-done", state: "editor-state", sheet: "sheet" },
+  };
+  showLive(room, look, gateway, access, {
+    follow(session, say, sheet) {
+      const tell = () => {
+        const others = session.participants.map(({ tag }) => tag).join(", ") || "nobody else";
+        say(`version ${session.apv}, with ${others}`);
+      };
+      session.on("document", (form) => (drawForm(sheet, form, session, say), tell()));
+      session.on("participants", tell);
+    },
   });
 }
 
@@ -47,16 +39,15 @@ export function showEditor(room, gateway, access, permissions) {
  * @param {HTMLElement} sheet
  * @param {any} form
  * @param {FormSession} session
- * @param {HTMLElement} state
+ * @param {(text: string) => void} say
  */
-function drawForm(sheet, form, session, state) {
-  const change = (/** @type {any[]} */ patch) =>
-    session.patch(patch).catch((error) => (state.textContent = error.message));
+function drawForm(sheet, form, session, say) {
+  const change = (/** @type {any[]} */ patch) => session.patch(patch).catch((error) => say(error.message));
   const status = picker("Status", STATUS, form.status, "status", (value) =>
     change([{ op: "replace", path: "/status", value }]),
   );
   const sections = form.sections.map((/** @type {any} */ section, /** @type {number} */ at) =>
-    drawSection(section, `/sections/${at}`, change),
+    drawSection(section, at, change),
   );
   const more = button("Add a section", "add-section", () =>
     change([{ op: "add", path: "/sections/-", value: { title: "New section", description: "", fields: [] } }]),
@@ -66,10 +57,11 @@ function drawForm(sheet, form, session, state) {
 
 /**
  * @param {any} section
- * @param {string} path
+ * @param {number} index
  * @param {(patch: any[]) => void} change
  */
-function drawSection(section, path, change) {
+function drawSection(section, index, change) {
+  const path = `/sections/${index}`;
   const set = (/** @type {string} */ key) => (/** @type {any} */ value) =>
     change([{ op: "replace", path: `${path}/${key}`, value }]);
   const fields = section.fields.map((/** @type {any} */ field, /** @type {number} */ at) =>
@@ -81,7 +73,7 @@ function drawSection(section, path, change) {
   return element(
     "fieldset",
     {},
-    element("legend", {}, "Section"),
+    element("legend", {}, `Section ${index + 1}`),
     text("Title", section.title, `${path}/title`, set("title")),
     text("Description", section.description, `${path}/description`, set("description")),
     ...fields,
@@ -124,7 +116,8 @@ function drawField(field, path, change) {
 }
 
 function newField() {
-  const id = `f${crypto.randomUUID().slice(0, 8)}`;
+  // Not randomUUID: a page that is served without TLS has none.
+  const id = `f${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`;
   return { id, title: "New question", description: "", type: 0, length: [0, 100], required: false };
 }
 

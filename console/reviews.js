@@ -10,10 +10,14 @@ import { element } from "./dom.js";
  * @returns {() => void} stops listening
  */
 export function showReviews(room, gateway) {
-  const list = element("ul", { id: "submitted" });
-  room.replaceChildren(element("h3", {}, "Applications coming in"), list);
+  const list = element("ul", { id: "submitted", "aria-live": "polite" });
+  const empty = element("p", { class: "empty" }, "None since this page was opened. They appear here as they are submitted.");
+  room.replaceChildren(element("h3", {}, "Applications coming in"), empty, list);
   return gateway.on("APPLICATION_SUBMITTED", ({ gid, id, uid }) => {
-    const note = /** @type {HTMLInputElement} */ (element("input", { placeholder: "a note to the applicant", "data-note": id }));
+    empty.remove();
+    const note = /** @type {HTMLInputElement} */ (
+      element("input", { placeholder: "a note to the applicant", "aria-label": `Note to the applicant of application ${id}`, "data-note": id })
+    );
     const state = element("span", { role: "status" });
     const decide = (/** @type {string} */ label, /** @type {number} */ decision) => {
       const made = element("button", { type: "button", "data-decision": String(decision) }, label);

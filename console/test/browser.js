@@ -20,18 +20,49 @@ export function launch() {
   });
 }
 
+/** How long a page may take to come to a state, on the slowest machine. */
+const WITHIN_MS = 90_000;
+
+/** @param {import("playwright-core").Browser} browser */
+export async function newPage(browser) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.setDefaultTimeout(WITHIN_MS);
+  return page;
+}
+
+/**
+ * Lets answers to commands be lost with the line: what is named in the returned set is, once.
+ * @param {import("playwright-core").Page} page
+ */
+export async function losingAnswers(page) {
+  /** @type {Set<string>} */
+  const lost = new Set();
+  await page.routeWebSocket(/\/gateway$/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((message) => {
+      const { op, d } = JSON.parse(String(message));
+      if (op !== 7 || !lost.delete(d.for)) return socket.send(message);
+      server.close({ code: 4999 });
+      socket.close({ code: 4999, reason: "an answer was lost" });
+    });
+  });
+  return lost;
+}
+
 /**
  * A page with one account signed in and live, and what goes wrong in it.
  * @param {import("playwright-core").Browser} browser
  * @param {Demo} demo
  * @param {string} uid
+ * @param {(page: import("playwright-core").Page) => Promise<void>} [prepare] before the page is opened
  */
-export async function signIn(browser, demo, uid) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+export async function signIn(browser, demo, uid, prepare) {
+  const page = await newPage(browser);
   /** @type {string[]} */
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  await prepare?.(page);
   await page.goto(demo.url);
   await page.selectOption("#account", uid);
   await page.click('#who button[type="submit"]');

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { launch, signIn } from "./browser.js";
+import { launch, newPage, signIn } from "./browser.js";
 import { Demo } from "./demo.js";
 
 /** @type {Demo} */ let demo;
@@ -93,6 +93,7 @@ test("a dropped line is resumed, and a notification waits until it is seen", asy
   await again.page.waitForSelector("#inbox li[data-id]");
   await again.page.click("#inbox button");
   await again.page.waitForSelector("#inbox li[data-id]", { state: "detached" });
+  assert.equal(await again.page.textContent("#inbox"), "None.");
   await again.page.close();
   const third = await signedIn(accounts[0].uid);
   assert.equal(await third.page.locator("#inbox li[data-id]").count(), 0);
@@ -100,7 +101,7 @@ test("a dropped line is resumed, and a notification waits until it is seen", asy
 });
 
 test("a token that is not good is said so on the page", async () => {
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   await page.goto(demo.url);
   await page.selectOption("#account", "by-hand");
   await page.click("#by-hand summary");
@@ -108,7 +109,7 @@ test("a token that is not good is said so on the page", async () => {
   await page.fill("#token", "not a token");
   await page.click('#who button[type="submit"]');
   await page.waitForSelector('#link[data-state="closed"]');
-  assert.match((await page.textContent("#trouble")) ?? "", /4004/);
+  assert.match((await page.textContent("#trouble")) ?? "", /Put in a fresh one and press Connect.*4004/);
   await page.close();
 });
 
@@ -123,7 +124,7 @@ test("killed without warning and started again: no token, no notification lost",
   });
   await demo.kill("SIGKILL");
   await demo.restart();
-  const socket = await browser.newPage();
+  const socket = await newPage(browser);
   await socket.goto(demo.url);
   const told = await socket.evaluate(async ({ token, uid }) => {
     const { url } = await (await fetch("/api/gateway")).json();
@@ -141,10 +142,74 @@ test("killed without warning and started again: no token, no notification lost",
   await socket.close();
 });
 
+test("a guild that cannot be connected again after a reconnect is said so, with what to do", async () => {
+  const { guilds, accounts } = await demo.offer();
+  const { token } = await demo.api("POST", "/tokens", { kind: "gatewayGuild", for: guilds[0].id, uses: 1 });
+  const page = await newPage(browser);
+  await page.goto(demo.url);
+  await page.waitForSelector('#link[data-state="live"]');
+  await page.selectOption("#account", "by-hand");
+  await page.selectOption("#guild-choice", "by-hand");
+  await page.click("#by-hand summary");
+  await page.fill("#uid", accounts[0].uid);
+  await page.fill("#token", accounts[0].token);
+  await page.fill("#gid", guilds[0].id);
+  await page.fill("#guild-token", token);
+  await page.click('#who button[type="submit"]');
+  await page.waitForFunction(() => /^\d+$/.test(document.querySelector("#count")?.textContent ?? ""));
+  await demo.kill("SIGKILL");
+  await demo.restart();
+  await page.waitForFunction(() => document.querySelector("#link")?.textContent === "connected, but not to the guild");
+  assert.match((await page.textContent("#trouble")) ?? "", /Put in a fresh guild token and press Connect/);
+  await page.selectOption("#guild-choice", guilds[0].id);
+  await page.click('#who button[type="submit"]');
+  await page.waitForSelector("#trouble", { state: "hidden" });
+  await page.waitForSelector('#link[data-state="live"]');
+  await page.close();
+});
+
+test("the page is worked by keyboard, and says what it is to a screen reader", async () => {
+  const { accounts } = await demo.offer();
+  const { page, faults } = await signedIn(accounts[0].uid);
+  await page.getByRole("combobox", { name: "As" }).focus();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "guild-choice");
+  await page.getByRole("button", { name: "Edit the form" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Add a section" }).waitFor();
+  await page.getByRole("button", { name: "Stop editing" }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.id === "edit");
+  assert.equal(await page.locator("#sheet > *").count(), 0);
+  // The one session of the guild is free for the other use.
+  await page.getByRole("button", { name: "Fill in an application" }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#submit");
+  await page.getByRole("button", { name: "Edit the form" }).click();
+  await page.waitForFunction(() => /end that session first/.test(document.querySelector("#editor-state")?.textContent ?? ""));
+  // Whatever one can act on has a name.
+  for (const control of await page.locator("button, input:visible, select:visible, textarea:visible").all()) {
+    if (!(await control.isVisible())) continue;
+    assert.match(await control.ariaSnapshot(), /"/, await control.evaluate((it) => it.outerHTML));
+  }
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
+test("the page fits a phone", async () => {
+  const { accounts } = await demo.offer();
+  const { page } = await signedIn(accounts[0].uid);
+  await page.setViewportSize({ width: 320, height: 640 });
+  await page.click("#edit");
+  await page.waitForSelector('#sheet [data-path="add-section"]');
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320, "nothing to scroll sideways for");
+  await page.close();
+});
+
 test("the page as it is shown in the README", async () => {
   const { accounts } = await demo.offer();
   const { page } = await signedIn(accounts[0].uid);
-  const picture = await page.screenshot({ path: process.env.PAGE_PICTURE });
+  const picture = await page.screenshot({ path: process.env.PAGE_PICTURE, animations: "disabled" });
   assert.ok(picture.length > 10_000, "a picture of something");
   await page.close();
 });
