@@ -1,7 +1,7 @@
 // @ts-check
 /** Notifications: each is shown once, and acknowledged in lists that the server takes. */
 
-/** Most ids in one NOTIFICATIONS_ACK. Source: docs/protocol.md, "Limits". */
+/** Most ids in one NOTIFICATIONS_ACK. Source: docs/protocol.md, "Notifications". */
 const IDS_MAX = 256;
 /** What a NOTIFICATIONS_ACK is at most without its ids, bytes. */
 const REST_BYTES = 256;
