@@ -127,28 +127,38 @@ impl Inflater {
         self.text.clear();
         self.text.reserve_exact(text_bytes_max + 1);
         for part in [payload, &FLUSHED] {
-            if self.push(part, text_bytes_max)? == Status::StreamEnd {
-                break;
-            }
+            self.push(part, text_bytes_max)?;
         }
         Ok(&self.text)
     }
 
-    fn push(&mut self, part: &[u8], text_bytes_max: usize) -> Result<Status, InflateError> {
-        let start = self.decompress.total_in();
-        let status = self
-            .decompress
-            .decompress_vec(part, &mut self.text, FlushDecompress::Sync)
-            .map_err(|_| InflateError::Corrupt)?;
-        if self.text.len() > text_bytes_max {
-            return Err(InflateError::TooLarge);
+    /// Takes all of `part`. A block that is marked as the last ends at a byte boundary, and
+    /// the next one follows.
+    fn push(&mut self, mut part: &[u8], text_bytes_max: usize) -> Result<(), InflateError> {
+        loop {
+            let start = self.decompress.total_in();
+            let status = self
+                .decompress
+                .decompress_vec(part, &mut self.text, FlushDecompress::Sync)
+                .map_err(|_| InflateError::Corrupt)?;
+            if self.text.len() > text_bytes_max {
+                return Err(InflateError::TooLarge);
+            }
+            let taken = usize::try_from(self.decompress.total_in() - start)
+                .map_err(|_| InflateError::Corrupt)?;
+            part = &part[taken..];
+            match status {
+                Status::StreamEnd => self.decompress.reset(false),
+                // There was room, so whatever was not taken is no part of a deflated message.
+                Status::Ok | Status::BufError if !part.is_empty() => {
+                    return Err(InflateError::Corrupt);
+                }
+                Status::Ok | Status::BufError => return Ok(()),
+            }
+            if part.is_empty() {
+                return Ok(());
+            }
         }
-        let taken = self.decompress.total_in() - start;
-        // There was room, so whatever was not taken is no part of a deflated message.
-        if taken < part.len() as u64 && status != Status::StreamEnd {
-            return Err(InflateError::Corrupt);
-        }
-        Ok(status)
     }
 }
 
@@ -205,6 +215,27 @@ mod tests {
         assert_eq!(
             inflated(&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]),
             b"Hello"
+        );
+    }
+
+    #[test]
+    fn a_message_goes_on_after_a_block_marked_last() {
+        // RFC 7692, 7.2.1: blocks with and without the mark may follow each other.
+        let mut payload = vec![0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+        Deflater::default().whole(b", world", &mut payload);
+        assert_eq!(inflated(&payload), b"Hello, world");
+        let twice = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00].repeat(2);
+        assert_eq!(inflated(&[&twice[..], &[0]].concat()), b"HelloHello");
+        assert_eq!(inflated(&twice), b"HelloHello");
+        let rubbish = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x07, 0xff];
+        assert_eq!(
+            Inflater::default().inflate(&rubbish, 4096),
+            Err(InflateError::Corrupt)
+        );
+        let bomb = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00].repeat(1_000);
+        assert_eq!(
+            Inflater::default().inflate(&bomb, 4096),
+            Err(InflateError::TooLarge)
         );
     }
 
