@@ -48,9 +48,11 @@ export class Demo {
    * @param {string} data
    * @param {number} port
    * @param {number} simulatorPort
+   * @param {Record<string, string>} settings
    */
-  constructor(data, port, simulatorPort) {
+  constructor(data, port, simulatorPort, settings) {
     this.data = data;
+    this.settings = settings;
     this.url = `http://127.0.0.1:${port}`;
     this.simulator = `http://127.0.0.1:${simulatorPort}/api/v10`;
     this.#process = this.#spawn(port, simulatorPort);
@@ -60,10 +62,13 @@ export class Demo {
     };
   }
 
-  /** A still world on free ports, with its data in a folder of its own. */
-  static async start() {
+  /**
+   * A still world on free ports, with its data in a folder of its own.
+   * @param {Record<string, string>} [settings] configuration, as variables
+   */
+  static async start(settings = {}) {
     const data = await mkdtemp(join(tmpdir(), "guildgate-test-"));
-    const demo = new Demo(data, await freePort(), await freePort());
+    const demo = new Demo(data, await freePort(), await freePort(), settings);
     await demo.ready();
     return demo;
   }
@@ -75,7 +80,7 @@ export class Demo {
   #spawn(port, simulatorPort) {
     const args = ["demo", "--still", "--data", this.data];
     args.push("--listen", `127.0.0.1:${port}`, "--simulator", `127.0.0.1:${simulatorPort}`);
-    const env = { ...process.env, GUILDGATE_ADMIN_KEY: ADMIN_KEY };
+    const env = { ...process.env, GUILDGATE_ADMIN_KEY: ADMIN_KEY, ...this.settings };
     const child = spawn(BINARY, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk) => (this.#log += chunk));

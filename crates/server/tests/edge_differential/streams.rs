@@ -1,7 +1,7 @@
 //! `testdata/websocket/streams.json`: what clients may send, and what the edge's decoder makes
 //! of it. node's `ws` reads the same file and the same corpus in the page's tests.
 //!
-//! `UPDATE_GOLDEN=1` writes it anew, with other streams; read the difference before
+//! `UPDATE_GOLDEN=1` writes it anew, by the same lot; read the difference before
 //! committing it.
 
 use std::path::{Path, PathBuf};
