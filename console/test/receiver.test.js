@@ -11,6 +11,8 @@ import * as ws from "ws";
 
 const ROOT = new URL("../../", import.meta.url);
 const MESSAGE_BYTES_MAX = 4096;
+/** The streams with a block after one that is marked last: "Hello" and "Hello". */
+const AFTER_LAST = ["deflated, a block after one marked last", "deflated-after-last"];
 
 /** The parts of `ws` that it exports without types. */
 const { Receiver, PerMessageDeflate } = /** @type {any} */ (ws);
@@ -105,8 +107,10 @@ function fault(ours, theirs) {
   if (same && we === "frames" && they === "utf8") return null;
   // A header that lacks its end: ws judges it by what is there, we wait for the whole of it.
   if (same && ours.end === "open" && cut && (they === "size" || they === "frames")) return null;
+  // What cannot be inflated to its end, ws judges by what came out before.
+  if (same && ours.deflate && we === "inflate" && they === "utf8") return null;
   // RFC 7692, 7.2.1, lets blocks follow one that is marked last; ws leaves them out.
-  if (ours.name === "deflated, a block after one marked last") {
+  if (AFTER_LAST.includes(ours.name)) {
     assert.deepEqual([ours.said, theirs.said], [[{ text: "HelloHello" }], [{ text: "Hello" }]]);
     return null;
   }
