@@ -97,12 +97,6 @@ fn place(user: UserId) -> usize {
 }
 
 impl Wanted {
-    /// Who.
-    #[must_use]
-    pub fn user(&self) -> UserId {
-        self.user
-    }
-
     /// What events that can be relied on are marked with, at least.
     #[must_use]
     pub fn since(&self) -> WantedMark {
