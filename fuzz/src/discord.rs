@@ -5,8 +5,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use guildgate_discord::{
-    Backlog, CloseCode, Command, Compression, Envelope, EnvelopeError, Epoch, Inflater, Input,
-    Output, Rng, SEND_PAYLOADS_MAX, SEND_WINDOW, Shard, ShardConfig, decode,
+    Backlog, CloseCode, Command, Compression, Dispatch, Envelope, EnvelopeError, Epoch, Inflater,
+    Input, Output, Rng, SEND_PAYLOADS_MAX, SEND_WINDOW, Shard, ShardConfig, decode, decode_wanted,
 };
 use guildgate_model::{GuildId, Mono, Now, Secret, ShardId, UserId};
 
@@ -18,6 +18,12 @@ pub fn payload(data: &[u8]) {
     match Envelope::peek(data) {
         Ok(envelope) => {
             let decoded = decode(&envelope);
+            // With somebody not wanted less is looked at, and nothing is read otherwise.
+            let some = decode_wanted(&envelope, |user| user.0 % 2 == 0);
+            assert!(
+                some == Ok(Dispatch::Unneeded) || some == decoded,
+                "{some:?}"
+            );
             if whole.is_some() {
                 let malformed =
                     matches!(decoded, Err(guildgate_discord::DecodeError::Malformed(_)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use guildgate_discord_bench::{
-    Recording, Workload,
+    Audience, Recording, Share, Workload,
     inside::{inflate, ours, ratios, timed, twilight},
 };
 use twilight_gateway::EventTypeFlags;
@@ -23,9 +23,15 @@ fn compare(criterion: &mut Criterion, workload: Workload) {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
     group.throughput(Throughput::Bytes(u64::try_from(bytes).expect("small")));
-    group.bench_function("guildgate", |bencher| {
-        bencher.iter_custom(|iterations| timed(iterations, || ours(recording)));
-    });
+    for share in Share::ALL {
+        let audience = Audience::of(share);
+        group.bench_function(
+            format!("guildgate, {} connected", share.name()),
+            |bencher| {
+                bencher.iter_custom(|iterations| timed(iterations, || ours(recording, &audience)));
+            },
+        );
+    }
     group.bench_function("twilight", |bencher| {
         let wanted = EventTypeFlags::all();
         bencher.iter_custom(|iterations| timed(iterations, || twilight(recording, wanted)));

@@ -9,7 +9,7 @@ use cpu_time::ThreadTime;
 use guildgate_discord::{Compression, Inflater};
 use twilight_gateway::{Event, EventTypeFlags};
 
-use crate::{Recording, run, shard};
+use crate::{Audience, Recording, Share, run, shard};
 
 /// twilight's way: text, `parse`, its event.
 pub fn twilight(recording: &Recording, wanted: EventTypeFlags) -> usize {
@@ -25,9 +25,9 @@ pub fn twilight(recording: &Recording, wanted: EventTypeFlags) -> usize {
     events
 }
 
-/// Ours: the whole machine.
-pub fn ours(recording: &Recording) -> usize {
-    run(&mut shard(), recording)
+/// Ours: the whole machine, for those who are connected.
+pub fn ours(recording: &Recording, audience: &Audience) -> usize {
+    run(&mut shard(audience), recording)
 }
 
 /// What both share.
@@ -54,25 +54,31 @@ pub fn timed(iterations: u64, mut once: impl FnMut() -> usize) -> Duration {
 /// The median of some rounds, taken in turns so that the machine's moods meet all alike.
 pub fn ratios(name: &str, recording: &Recording) {
     const ROUNDS: usize = 9;
-    let mut rounds = [const { Vec::new() }; 4];
+    let audiences = Share::ALL.map(Audience::of);
+    let mut rounds = [const { Vec::new() }; 6];
     for _ in 0..ROUNDS {
-        rounds[0].push(timed(1, || ours(recording)));
+        rounds[0].push(timed(1, || ours(recording, &audiences[0])));
         rounds[1].push(timed(1, || inflate(recording)));
         rounds[2].push(timed(1, || twilight(recording, EventTypeFlags::all())));
         rounds[3].push(timed(1, || twilight(recording, EventTypeFlags::READY)));
+        rounds[4].push(timed(1, || ours(recording, &audiences[1])));
+        rounds[5].push(timed(1, || ours(recording, &audiences[2])));
     }
-    let [we, inflating, typed, filtered] = rounds.map(|mut round| {
+    let [nobody, inflating, typed, filtered, one_in_ten, everybody] = rounds.map(|mut round| {
         round.sort_unstable();
         round[ROUNDS / 2].as_secs_f64() * 1e3
     });
     println!(
-        "{name}: {we:.1} ms, of which {inflating:.1} decompression; twilight {typed:.1}, all filtered out {filtered:.1}"
+        "{name}: {inflating:.1} ms decompression alone; twilight {typed:.1}, all filtered out {filtered:.1}"
     );
-    println!(
-        "{name}: ratio {:.2} in all, {:.2} without decompression; against filtered {:.2} and {:.2}",
-        typed / we,
-        (typed - inflating) / (we - inflating),
-        filtered / we,
-        (filtered - inflating) / (we - inflating),
-    );
+    for (share, we) in Share::ALL.iter().zip([nobody, one_in_ten, everybody]) {
+        println!(
+            "{name}, {} connected: {we:.1} ms, ratio {:.2} in all, {:.2} without decompression; against filtered {:.2} and {:.2}",
+            share.name(),
+            typed / we,
+            (typed - inflating) / (we - inflating),
+            filtered / we,
+            (filtered - inflating) / (we - inflating),
+        );
+    }
 }

@@ -1,22 +1,26 @@
 //! Discord's side beside twilight-gateway: the same recorded bytes for both.
 //!
-//! The simulator's gateway is recorded as it comes off the socket, one zstd stream of binary
-//! messages; nothing is packed or ordered anew afterwards.
+//! The simulator's gateway is recorded, message by message and in its order, and packed into one
+//! zstd stream with the parameters that Discord has told of.
 
 mod bodies;
 pub mod inside;
+mod pack;
 mod record;
 
 use std::{
     fs::File,
     io::{self, BufReader, BufWriter, Read, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use guildgate_discord::{Compression, Epoch, Input, Output, Rng, Shard, ShardConfig};
-use guildgate_model::{Now, Secret, ShardId, UpstreamEvent};
+use guildgate_model::{Now, Secret, ShardId, UpstreamEvent, Wanted, WantedUsers};
+use guildgate_simulator::Generated;
 
 pub use crate::record::record;
+use crate::record::{ACTIVE, GUILDS};
 
 /// What is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,16 +106,75 @@ impl Recording {
 }
 
 /// Goes up whenever what is recorded changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The epoch of a shard's first connection.
 pub const EPOCH: Epoch = Epoch(1);
 
-/// A shard that waits for HELLO, under zstd.
-pub fn shard() -> Shard {
+/// How many of the people in the recording are connected to the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// None.
+    Nobody,
+    /// Ten of each guild's hundred who are about.
+    OneInTen,
+    /// All who are about.
+    Everybody,
+}
+
+impl Share {
+    /// All of them.
+    pub const ALL: [Share; 3] = [Share::Nobody, Share::OneInTen, Share::Everybody];
+
+    /// Its name in reports and arguments.
+    pub fn name(self) -> &'static str {
+        match self {
+            Share::Nobody => "nobody",
+            Share::OneInTen => "one-in-ten",
+            Share::Everybody => "everybody",
+        }
+    }
+}
+
+/// Those who are connected.
+pub struct Audience {
+    wanted: Arc<WantedUsers>,
+    _kept: Vec<Wanted>,
+}
+
+impl Audience {
+    /// A share of the people in the recordings.
+    pub fn of(share: Share) -> Audience {
+        let step = match share {
+            Share::Nobody => return Audience::default(),
+            Share::OneInTen => 10,
+            Share::Everybody => 1,
+        };
+        let wanted = Arc::<WantedUsers>::default();
+        let people = (0..GUILDS)
+            .flat_map(|guild| (0..ACTIVE).map(move |number| Generated::user_id(guild, number)));
+        Audience {
+            _kept: people.step_by(step).map(|user| wanted.want(user)).collect(),
+            wanted,
+        }
+    }
+}
+
+impl Default for Audience {
+    fn default() -> Audience {
+        Audience {
+            wanted: Arc::default(),
+            _kept: Vec::new(),
+        }
+    }
+}
+
+/// A shard that waits for HELLO, under zstd, for those who are connected.
+pub fn shard(audience: &Audience) -> Shard {
     let id = ShardId { id: 0, count: 1 };
     let mut config = ShardConfig::new(id, Secret::new("simulator"), "ws://gateway");
     config.compression = Compression::ZstdStream;
+    config.wanted = Some(Arc::clone(&audience.wanted));
     let mut shard = Shard::new(config, Rng::new(1), None);
     let mut out = Vec::new();
     shard.handle(Now::default(), Input::Start, &mut out);

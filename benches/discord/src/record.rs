@@ -13,20 +13,20 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Limits, MaybeTlsStream, Message, WebSocketStream};
 
-use crate::{Workload, bodies::Bodies};
+use crate::{Workload, bodies::Bodies, pack::Packer};
 
 const EVENTS: u32 = 50_000;
-const GUILDS: u32 = 20;
+pub(crate) const GUILDS: u32 = 20;
 const ROLES: u32 = 40;
 /// Those of a guild who are about, of all its members.
-const ACTIVE: u32 = 100;
+pub(crate) const ACTIVE: u32 = 100;
 
 /// GUILDS, GUILD_MEMBERS, GUILD_MODERATION.
 const NEEDED: u64 = 1 | 1 << 1 | 1 << 2;
 /// Those and voice, presences, messages, reactions, typing, message content.
 const ALL: u64 = NEEDED | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 15;
 
-/// The messages of a workload as they came off the socket.
+/// The messages of a workload: what came off the socket, packed as Discord does.
 ///
 /// # Panics
 /// If the simulator cannot be started or hangs up: there is nothing to measure then.
@@ -201,6 +201,7 @@ impl Mover {
 struct Ear {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     inflater: Inflater,
+    packer: Packer,
     heard: Vec<Vec<u8>>,
 }
 
@@ -221,6 +222,7 @@ impl Ear {
         Ear {
             socket,
             inflater: Inflater::new(Compression::ZstdStream).expect("memory"),
+            packer: Packer::new(),
             heard: Vec::new(),
         }
     }
@@ -238,7 +240,7 @@ impl Ear {
         let payload = self.inflater.push(&bytes).expect("sound").expect("whole");
         let envelope = guildgate_discord::Envelope::peek(payload).expect("a payload");
         let name = envelope.name.unwrap_or_default().to_owned();
-        self.heard.push(bytes);
+        self.heard.push(self.packer.pack(payload));
         name
     }
 }

@@ -8,7 +8,9 @@ use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 use cpu_time::ProcessTime;
 use futures_util::{SinkExt, StreamExt};
 use guildgate_discord::{Input, Output};
-use guildgate_discord_bench::{EPOCH, Recording, Workload, inside::ratios, is_last, shard};
+use guildgate_discord_bench::{
+    Audience, EPOCH, Recording, Share, Workload, inside::ratios, is_last, shard,
+};
 use guildgate_model::Now;
 use tokio::net::TcpListener;
 use tokio_websockets::{ClientBuilder, Limits, Message, ServerBuilder};
@@ -26,10 +28,13 @@ fn main() {
         [_, who, gateway] => {
             let gateway = gateway.parse().expect("an address");
             let events = match who.as_str() {
-                "guildgate" => runtime.block_on(guildgate(gateway)),
                 "twilight" => runtime.block_on(twilight(gateway, EventTypeFlags::all())),
                 "twilight-filtered" => runtime.block_on(twilight(gateway, filtered())),
-                other => panic!("nobody is called {other}"),
+                name => {
+                    let share = Share::ALL.into_iter().find(|share| share.name() == name);
+                    let share = share.expect("it knows twilight, twilight-filtered and the shares");
+                    runtime.block_on(guildgate(gateway, &Audience::of(share)))
+                }
             };
             let cpu = ProcessTime::now().as_duration();
             println!("{} {} {events}", cpu.as_micros(), peak_kib());
@@ -59,12 +64,17 @@ fn compare(workload: Workload) {
     let gateway = play(recording);
     println!("{}: {messages} messages", workload.name());
     let program = std::env::current_exe().expect("this program");
-    let mut first = None;
-    for who in ["guildgate", "twilight", "twilight-filtered"] {
+    let ours = Share::ALL.map(Share::name);
+    // Only updates depend on who is connected.
+    let ours = match workload {
+        Workload::Updates => &ours[..],
+        Workload::StartUp | Workload::Unneeded => &ours[1..2],
+    };
+    for who in ours.iter().chain(&["twilight", "twilight-filtered"]) {
         let mut rounds: Vec<(u64, u64)> = (0..ROUNDS)
             .map(|_| {
                 let run = Command::new(&program)
-                    .args([who, &gateway.to_string()])
+                    .args([*who, &gateway.to_string()])
                     .output()
                     .expect("it runs");
                 let said = String::from_utf8_lossy(&run.stdout);
@@ -77,12 +87,10 @@ fn compare(workload: Workload) {
             .collect();
         rounds.sort_unstable();
         let (cpu_us, peak_kib) = rounds[ROUNDS / 2];
-        let ours = *first.get_or_insert(cpu_us);
         println!(
-            "  {who:<18} {:>8.1} ms CPU {:>7.1} MiB peak {:>6.2} times ours",
+            "  {who:<18} {:>8.1} ms CPU {:>7.1} MiB peak",
             cpu_us as f64 / 1e3,
             peak_kib as f64 / 1024.0,
-            cpu_us as f64 / ours as f64
         );
     }
 }
@@ -128,7 +136,7 @@ fn play(recording: Recording) -> SocketAddr {
     address
 }
 
-async fn guildgate(gateway: SocketAddr) -> usize {
+async fn guildgate(gateway: SocketAddr, audience: &Audience) -> usize {
     let url = format!("ws://{gateway}/?v=10&encoding=json&compress=zstd-stream");
     let builder = ClientBuilder::new().uri(&url).expect("a URL");
     let (mut socket, _) = builder
@@ -136,7 +144,7 @@ async fn guildgate(gateway: SocketAddr) -> usize {
         .connect()
         .await
         .expect("a socket");
-    let mut shard = shard();
+    let mut shard = shard(audience);
     let mut out = Vec::new();
     let mut events = 0;
     let begun = tokio::time::Instant::now();

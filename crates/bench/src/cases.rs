@@ -19,6 +19,10 @@ pub const ALL: &[(&str, fn())] = &[
     ("fan_out_basic_1000", clients::fan_out_basic),
     ("fan_out_sessions_1000", clients::fan_out_sessions),
     ("discord_member_add", discord::member_add),
+    (
+        "discord_unwanted_member_update",
+        discord::unwanted_member_update,
+    ),
     ("discord_role_update", discord::role_update),
     ("discord_skipped_event", discord::skipped_event),
     ("discord_guild_create_100k", discord::guild_create),

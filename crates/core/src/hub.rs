@@ -23,7 +23,7 @@ mod upstream;
 
 use std::collections::BTreeMap;
 
-use guildgate_model::{GuildId, Mono, Now, UserId};
+use guildgate_model::{GuildId, Mono, Now, UserId, WantedMark};
 use guildgate_wire::ErrorCode;
 
 use crate::{
@@ -56,6 +56,8 @@ pub struct Hub {
     editors: Editors,
     /// Empty between two calls.
     verdicts: Vec<Verdict>,
+    /// Of the event that is being taken in.
+    mark: WantedMark,
 }
 
 /// Where a client is, and where it waits to be. It stays where it is until it is let in
@@ -82,6 +84,7 @@ impl Hub {
             sessions: FormSessions::new(),
             editors: Editors::default(),
             verdicts: Vec::new(),
+            mark: WantedMark::ALL,
         }
     }
 
@@ -89,7 +92,10 @@ impl Hub {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.run_due(now, out);
         match input {
-            Input::Upstream { shard, event } => self.on_upstream(now, shard, event, out),
+            Input::Upstream { shard, event, mark } => {
+                self.mark = mark;
+                self.on_upstream(now, shard, event, out);
+            }
             Input::Connect {
                 client,
                 guild,
@@ -326,6 +332,7 @@ impl Hub {
             now,
             config: &self.config,
             member_events: self.member_events,
+            mark: self.mark,
             timers: &mut self.timers,
             verdicts: &mut self.verdicts,
             out,

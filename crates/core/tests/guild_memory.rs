@@ -16,7 +16,7 @@ use guildgate_core::{
 };
 use guildgate_model::{
     Emoji, EmojiId, GuildData, GuildId, MemberData, Now, Permissions, Role, RoleId, ShardId,
-    UpstreamEvent, UserId,
+    UpstreamEvent, UserId, WantedMark,
 };
 
 struct Counting;
@@ -97,7 +97,8 @@ fn filled() -> (Hub, usize) {
 
 fn tell(hub: &mut Hub, event: UpstreamEvent) {
     let shard = SHARD;
-    put(hub, Input::Upstream { shard, event });
+    let mark = WantedMark::ALL;
+    put(hub, Input::Upstream { shard, event, mark });
 }
 
 fn put(hub: &mut Hub, input: Input) {

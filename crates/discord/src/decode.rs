@@ -85,6 +85,18 @@ pub enum DecodeError {
 ///
 /// Source: Discord, "Gateway Events: Receive Events".
 pub fn decode(envelope: &Envelope<'_>) -> Result<Dispatch, DecodeError> {
+    decode_wanted(envelope, |_| true)
+}
+
+/// The same, where GUILD_MEMBER_UPDATE of a user who is not wanted is one of the events that
+/// nobody needs. Who joins and who leaves is told in any case: it changes the count.
+///
+/// # Errors
+/// As [`decode`]; an event of somebody who is not wanted is looked at no further than their id.
+pub fn decode_wanted(
+    envelope: &Envelope<'_>,
+    wanted: impl Fn(UserId) -> bool,
+) -> Result<Dispatch, DecodeError> {
     let data = envelope.data();
     let event = match envelope.name.unwrap_or_default() {
         "GUILD_CREATE" => guild::create(data)?,
@@ -95,7 +107,10 @@ pub fn decode(envelope: &Envelope<'_>) -> Result<Dispatch, DecodeError> {
         "GUILD_ROLE_UPDATE" => guild::role_changed("GUILD_ROLE_UPDATE", data)?,
         "GUILD_ROLE_DELETE" => guild::role_delete(data)?,
         "GUILD_MEMBER_ADD" => member::add(data)?,
-        "GUILD_MEMBER_UPDATE" => member::update(data)?,
+        "GUILD_MEMBER_UPDATE" => {
+            let event = member::update(data, wanted)?;
+            return Ok(event.map_or(Dispatch::Unneeded, Dispatch::Event));
+        }
         "GUILD_MEMBER_REMOVE" => member::remove(data)?,
         "GUILD_MEMBERS_CHUNK" => return member::chunk(data).map(Dispatch::Members),
         "INVITE_CREATE" => return guild::invite(data, guild::Invite::Created),

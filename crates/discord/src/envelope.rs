@@ -44,6 +44,9 @@ impl<'a> Envelope<'a> {
         if bytes.trim_ascii_end().last() != Some(&b'}') {
             return Err(Malformed { at: bytes.len() }.into());
         }
+        if let Some(envelope) = Envelope::as_discord_writes(bytes) {
+            return Ok(envelope);
+        }
         let mut cursor = Cursor::new(bytes);
         let mut op = None;
         let mut seq = None;
@@ -84,6 +87,30 @@ impl<'a> Envelope<'a> {
             name,
             bytes,
             data_at,
+        })
+    }
+
+    /// An event whose prefix is to the letter as Discord writes it; none for any other.
+    fn as_discord_writes(bytes: &'a [u8]) -> Option<Envelope<'a>> {
+        let rest = bytes.strip_prefix(br#"{"t":""#)?;
+        let name_bytes = rest
+            .iter()
+            .position(|byte| !matches!(byte, b'A'..=b'Z' | b'_'))?;
+        let (name, rest) = rest.split_at(name_bytes);
+        let mut rest = rest.strip_prefix(br#"","s":"#)?;
+        rest.first().filter(|byte| byte.is_ascii_digit())?;
+        let mut seq = 0_u64;
+        while let [digit @ b'0'..=b'9', more @ ..] = rest {
+            seq = seq.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            rest = more;
+        }
+        let data = rest.strip_prefix(br#","op":0,"d":"#)?;
+        Some(Envelope {
+            op: Opcode::Dispatch,
+            seq: Some(seq),
+            name: std::str::from_utf8(name).ok(),
+            bytes,
+            data_at: Some(bytes.len() - data.len()),
         })
     }
 
@@ -153,6 +180,29 @@ mod tests {
         );
         check(r#"{"op":"10","s":"5","d":{}}"#, 10, Some(5), None, "{}");
         check(r#"{"op":4711,"s":-1,"d":1}"#, 255, None, None, "1");
+    }
+
+    /// What Discord writes to the letter is read another way, and as the same.
+    #[test]
+    fn discords_own_spelling_reads_as_any_other() {
+        for (name, seq) in [("GUILD_MEMBER_UPDATE", 0), ("A", u64::MAX), ("", 12)] {
+            let exact = format!(r#"{{"t":"{name}","s":{seq},"op":0,"d":{{"x":1}}}}"#);
+            assert!(Envelope::as_discord_writes(exact.as_bytes()).is_some());
+            check(&exact, 0, Some(seq), Some(name), r#"{"x":1}"#);
+            let loose = exact.replace(',', " , ");
+            assert!(Envelope::as_discord_writes(loose.as_bytes()).is_none());
+            check(&loose, 0, Some(seq), Some(name), r#"{"x":1}"#);
+        }
+        for other in [
+            r#"{"t":"X","s":18446744073709551616,"op":0,"d":{}}"#,
+            r#"{"t":"X","s":,"op":0,"d":{}}"#,
+            r#"{"t":"a\u0062","s":1,"op":0,"d":{}}"#,
+            r#"{"t":null,"s":null,"op":10,"d":{}}"#,
+            r#"{"t":"X","s":1,"op":11,"d":null}"#,
+        ] {
+            let seen = Envelope::as_discord_writes(other.as_bytes());
+            assert!(seen.is_none(), "{other}");
+        }
     }
 
     #[test]

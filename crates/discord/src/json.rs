@@ -87,19 +87,18 @@ impl<'a> Cursor<'a> {
 
     /// The next key of the object that the cursor is in, with the cursor before its value;
     /// none past the last one.
+    #[inline]
     pub(crate) fn next_key(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
-        match self.peek()? {
-            b'}' => {
-                self.at += 1;
-                return Ok(None);
-            }
-            b',' => {
-                self.at += 1;
-                self.peek()?;
-            }
-            _ => {}
+        let mut byte = self.peek()?;
+        if byte == b'}' {
+            self.at += 1;
+            return Ok(None);
         }
-        if self.bytes.get(self.at) != Some(&b'"') {
+        if byte == b',' {
+            self.at += 1;
+            byte = self.peek()?;
+        }
+        if byte != b'"' {
             return Err(self.fault());
         }
         let key = self.quoted()?.inner;
@@ -207,33 +206,38 @@ impl<'a> Cursor<'a> {
                     at: self.bytes.len(),
                 })?;
             }
-            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
-                let rest = &self.bytes[self.at..];
-                self.at += rest
-                    .iter()
-                    .position(|byte| {
-                        matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t')
-                    })
-                    .unwrap_or(rest.len());
-            }
+            b't' | b'n' => self.skip_word(4),
+            b'f' => self.skip_word(5),
+            b'-' | b'0'..=b'9' => self.skip_word(1),
             _ => return Err(self.fault()),
         }
         Ok(())
     }
 
+    /// Passes over a number or a word, which is `length` long at least if it is what it seems.
+    #[inline]
+    fn skip_word(&mut self, length: usize) {
+        let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+        if self.bytes.get(self.at + length).is_some_and(ends) {
+            self.at += length;
+            return;
+        }
+        let rest = &self.bytes[self.at..];
+        self.at += rest.iter().position(ends).unwrap_or(rest.len());
+    }
+
     #[inline]
     fn quoted(&mut self) -> Result<Quoted<'a>, Malformed> {
         let start = self.at + 1;
-        let rest = self.bytes.get(start..).unwrap_or_default();
-        match rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-            Some(end) if rest[end] == b'"' => {
-                self.at = start + end + 1;
+        match skip::string_end(self.bytes, start) {
+            Some(end) if self.bytes[end] == b'"' => {
+                self.at = end + 1;
                 Ok(Quoted {
-                    inner: &rest[..end],
+                    inner: &self.bytes[start..end],
                     escaped: false,
                 })
             }
-            Some(escape) => self.quoted_with_escapes(start, start + escape),
+            Some(escape) => self.quoted_with_escapes(start, escape),
             None => Err(Malformed {
                 at: self.bytes.len(),
             }),
@@ -269,6 +273,15 @@ impl<'a> Cursor<'a> {
     /// The first byte of what follows, past white space.
     #[inline]
     fn peek(&mut self) -> Result<u8, Malformed> {
+        match self.bytes.get(self.at) {
+            // Discord writes no white space.
+            Some(&byte) if byte > b' ' => Ok(byte),
+            Some(_) | None => self.peek_past_space(),
+        }
+    }
+
+    #[cold]
+    fn peek_past_space(&mut self) -> Result<u8, Malformed> {
         while let Some(&byte) = self.bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Ok(byte);
@@ -287,12 +300,18 @@ impl<'a> Cursor<'a> {
 const DIGITS_SAFE: usize = 19;
 
 fn unsigned(digits: &[u8]) -> Option<u64> {
+    let (eights, rest) = digits.as_chunks::<8>();
     let mut number = 0_u64;
     let mut odd = digits.is_empty();
-    for byte in digits {
+    for eight in eights {
+        let (value, is_odd) = eight_digits(*eight);
+        odd |= is_odd;
+        // What is no number or too long for this is found out below.
+        number = number.wrapping_mul(100_000_000).wrapping_add(value);
+    }
+    for byte in rest {
         let digit = byte.wrapping_sub(b'0');
         odd |= digit > 9;
-        // What is no number or too long for this is found out below.
         number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
     match odd {
@@ -300,6 +319,22 @@ fn unsigned(digits: &[u8]) -> Option<u64> {
         false if digits.len() <= DIGITS_SAFE => Some(number),
         false => std::str::from_utf8(digits).ok()?.parse().ok(),
     }
+}
+
+/// Eight digits at once: pairs of neighbours are joined three times. The value means nothing
+/// where any of them is none.
+fn eight_digits(bytes: [u8; 8]) -> (u64, bool) {
+    let word = u64::from_le_bytes(bytes);
+    let high = 0xF0F0_F0F0_F0F0_F0F0;
+    let zeros = 0x3030_3030_3030_3030;
+    // A digit's upper half is 3, and stays 3 when six is added to it.
+    let past_nine = word.wrapping_add(0x0606_0606_0606_0606);
+    let odd = word & high != zeros || past_nine & high != zeros;
+    let ones = word.wrapping_sub(zeros);
+    let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    let all = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;
+    (all, odd)
 }
 
 struct Quoted<'a> {

@@ -22,7 +22,7 @@ mod shard;
 mod timestamp;
 
 pub use close::{CloseCode, Refusal, Remedy};
-pub use decode::{DecodeError, Dispatch, MembersChunk, Ready, decode};
+pub use decode::{DecodeError, Dispatch, MembersChunk, Ready, decode, decode_wanted};
 pub use envelope::{Envelope, EnvelopeError};
 pub use inflate::{Compression, INFLATED_BYTES_MAX, InflateError, Inflater};
 pub use intents::{IntentInfo, Intents, Privilege};

@@ -313,6 +313,9 @@ impl MemberRequests {
 
     /// Gives up on answers that stalled; single users are asked for again.
     pub fn on_time(&mut self, now: Mono) -> Vec<MembersOutcome> {
+        if self.in_flight.is_empty() {
+            return Vec::new();
+        }
         let stalled: Vec<Box<str>> = self
             .in_flight
             .iter()

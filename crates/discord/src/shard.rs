@@ -323,14 +323,17 @@ impl Shard {
     }
 
     fn beat(&mut self, now: Mono, reader: Reader, out: &mut Vec<Output>) {
-        let payload = self.heartbeat();
-        let Some(link) = &mut self.link else {
+        let Some(link) = &self.link else {
             return;
         };
         match link.heart.pulse(now, reader) {
             Pulse::Rest => {}
             Pulse::Dead => self.leave(now, Loss::HeartbeatUnanswered, Fate::Resume, out),
             Pulse::Beat => {
+                let payload = self.heartbeat();
+                let Some(link) = &mut self.link else {
+                    return;
+                };
                 let free_at = link.limiter.free_at(now, Importance::Vital);
                 if free_at > now {
                     link.heart.on_delayed(free_at);

@@ -16,6 +16,7 @@ mod submission;
 mod time;
 mod token;
 mod upstream;
+mod wanted;
 
 pub use answers::{Answer, Answers, Misfit};
 pub use form::Form;
@@ -31,3 +32,4 @@ pub use submission::{AlreadyDecided, SubmissionStatus, UnknownSubmissionStatus};
 pub use time::{Mono, Now, UnixMs};
 pub use token::{Secret, TokenHash, TokenKind, TokenRecord, UnknownTokenKind};
 pub use upstream::UpstreamEvent;
+pub use wanted::{Wanted, WantedMark, WantedUsers};

@@ -8,6 +8,7 @@ mod upkeep;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use guildgate_discord::ShardSession;
+use guildgate_model::WantedUsers;
 use guildgate_store::{Snapshot, Store, StoreError, hash_secret};
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -94,6 +95,8 @@ struct Base {
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
     edges: Edges,
+    /// What the hub tells Discord's side.
+    wanted: Arc<WantedUsers>,
     /// No client is taken in any more.
     draining: CancellationToken,
     /// Nothing is done any more.
@@ -145,6 +148,7 @@ impl Node {
             metrics,
             readiness: Arc::new(Readiness::new()),
             edges,
+            wanted: Arc::default(),
             draining: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -270,7 +274,7 @@ impl Base {
         snapshots: Vec<Snapshot>,
     ) -> Result<(HubHandle, UnboundedReceiver<HubRequest>, HubThread), NodeError> {
         hub_thread::start(HubParts {
-            config: settings::hub(&self.config),
+            config: settings::hub(&self.config, &self.wanted),
             snapshots,
             events,
             edges: Box::new(self.edges.clone()),
@@ -299,7 +303,7 @@ impl Base {
         sessions: Vec<ShardSession>,
         events: mpsc::Sender<Arrived>,
     ) -> Result<Upstream, UpstreamError> {
-        let config = settings::upstream(&self.config);
+        let config = settings::upstream(&self.config, &self.wanted);
         let bot = hash_secret(&config.token);
         let upstream = Upstream::start(UpstreamParts {
             config,

@@ -1,7 +1,7 @@
 //! Discord's side: an event told apart, and read as far as it is needed.
 
 use guildgate_bench::measure;
-use guildgate_discord::{Dispatch, Envelope, decode};
+use guildgate_discord::{Dispatch, Envelope, decode, decode_wanted};
 
 const MEMBER_ADD: &str = r#"{"t":"GUILD_MEMBER_ADD","s":4211,"op":0,"d":{"user":{"username":"somebody","public_flags":0,"primary_guild":null,"id":"281457010338758656","global_name":"Some Body","display_name":"Some Body","discriminator":"0","collectibles":null,"bot":false,"avatar_decoration_data":null,"avatar":"a_0123456789abcdef0123456789abcdef"},"roles":["813190042233487361","813190042233487362"],"premium_since":null,"pending":false,"nick":null,"mute":false,"joined_at":"2026-11-01T12:00:00.000000+00:00","guild_id":"813190042233487360","flags":0,"deaf":false,"communication_disabled_until":null,"banner":null,"avatar":null}}"#;
 const ROLE_UPDATE: &str = r#"{"t":"GUILD_ROLE_UPDATE","s":4212,"op":0,"d":{"role":{"version":1,"unicode_emoji":null,"tags":{},"position":3,"permissions":"1071698660929","name":"Moderator","mentionable":false,"managed":false,"id":"813190042233487361","icon":null,"hoist":true,"flags":0,"colors":{"tertiary_color":null,"secondary_color":null,"primary_color":3447003},"color":3447003},"guild_id":"813190042233487360"}}"#;
@@ -13,6 +13,18 @@ pub fn member_add() {
         dispatch(MEMBER_ADD.to_owned()),
         Dispatch::Event(_)
     ));
+}
+
+/// A member whom nobody wants changes.
+pub fn unwanted_member_update() {
+    let text = MEMBER_ADD.replace("GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE");
+    let (_, dispatch) = measure(text, |text| {
+        let dispatch =
+            Envelope::peek(text.as_bytes()).map(|envelope| decode_wanted(&envelope, |_| false));
+        (text, dispatch)
+    });
+    let dispatch = dispatch.expect("a payload").expect("an event");
+    assert_eq!(dispatch, Dispatch::Unneeded);
 }
 
 /// A role was edited.

@@ -9,6 +9,7 @@ use guildgate_core::{
 };
 use guildgate_model::{
     GuildData, GuildId, MemberData, Now, Permissions, Role, RoleId, ShardId, UpstreamEvent, UserId,
+    WantedMark,
 };
 
 const SHARD: ShardId = ShardId { id: 0, count: 1 };
@@ -66,6 +67,7 @@ fn upstream(event: UpstreamEvent) -> Input {
     Input::Upstream {
         shard: SHARD,
         event,
+        mark: WantedMark::ALL,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What can be set about the hub, and its bounds.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use guildgate_model::GuildId;
+use guildgate_model::{GuildId, WantedUsers};
 
 /// How a [`super::Hub`] behaves. The default is the protocol's.
 #[derive(Debug, Clone)]
@@ -36,6 +36,9 @@ pub struct Config {
     pub guilds_quiet: Duration,
     /// The invite that the site shows for a guild, by its code.
     pub invites: BTreeMap<GuildId, Box<str>>,
+    /// Where the hub says whose member events it wants. Discord's side may drop those of others,
+    /// if it shares this and marks what it sends.
+    pub wanted: Arc<WantedUsers>,
 }
 
 impl Default for Config {
@@ -53,6 +56,7 @@ impl Default for Config {
             clock_skew: Duration::from_secs(30),
             guilds_quiet: Duration::from_secs(30),
             invites: BTreeMap::new(),
+            wanted: Arc::default(),
         }
     }
 }

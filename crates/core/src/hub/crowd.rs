@@ -7,7 +7,8 @@ use std::{
 };
 
 use guildgate_model::{
-    GuildId, Member, Mono, Permissions, PermissionsOf, Role, RoleId, UnixMs, UserId,
+    GuildId, Member, Mono, Permissions, PermissionsOf, Role, RoleId, UnixMs, UserId, Wanted,
+    WantedMark, WantedUsers,
 };
 use guildgate_wire::UserView;
 use serde_json::value::RawValue;
@@ -59,6 +60,8 @@ pub(super) struct Watcher {
     pub(super) told: Permissions,
     /// How many clients take part in an application session as this user, on the guild or not.
     pub(super) editors: u32,
+    /// Keeps events about the user coming, from before Discord is asked for them.
+    wanted: Wanted,
 }
 
 /// Who waits until it is known what a user is to the guild.
@@ -248,14 +251,22 @@ impl Crowd {
     }
 
     /// Makes room for a user of whom nothing is known.
-    pub(super) fn expect(&mut self, user: UserId) {
-        self.watchers.entry(user).or_insert(Watcher {
+    pub(super) fn expect(&mut self, user: UserId, wanted: &Arc<WantedUsers>) {
+        self.watchers.entry(user).or_insert_with(|| Watcher {
             clients: Vec::new(),
             membership: Membership::Unknown,
             trust: Trust::Verified,
             told: Permissions::NONE,
             editors: 0,
+            wanted: wanted.want(user),
         });
+    }
+
+    /// Whether an event about `user` is anybody's concern and can be believed. One from before
+    /// they were wanted cannot: what followed it may have been dropped, and Discord is being asked.
+    pub(super) fn believes(&self, user: UserId, mark: WantedMark) -> bool {
+        let watcher = self.watchers.get(&user);
+        watcher.is_some_and(|watcher| mark >= watcher.wanted.since())
     }
 
     /// Notes what `user` is to the guild; whether that had been verified before. None if the

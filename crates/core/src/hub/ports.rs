@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{ApplicationId, GuildId, ShardId, UpstreamEvent, UserId};
+use guildgate_model::{ApplicationId, GuildId, ShardId, UpstreamEvent, UserId, WantedMark};
 use guildgate_wire::{EventFrame, UserView};
 use serde_json::value::RawValue;
 
@@ -21,6 +21,8 @@ pub enum Input {
         shard: ShardId,
         /// What.
         event: UpstreamEvent,
+        /// Since when all that follows it comes in: [`WantedMark::ALL`] where nothing is dropped.
+        mark: WantedMark,
     },
     /// A client, its guild token checked, wants to be on a guild. A client is on one guild at
     /// most: an earlier one is left.

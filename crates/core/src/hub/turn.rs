@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{GuildId, Now, UserId};
+use guildgate_model::{GuildId, Now, UserId, WantedMark};
 use guildgate_wire::EventFrame;
 
 use super::{
@@ -17,6 +17,8 @@ pub(super) struct Turn<'a> {
     pub(super) now: Now,
     pub(super) config: &'a Config,
     pub(super) member_events: MemberEvents,
+    /// Of the event that is being taken in.
+    pub(super) mark: WantedMark,
     pub(super) timers: &'a mut Timers,
     pub(super) verdicts: &'a mut Vec<Verdict>,
     pub(super) out: &'a mut Vec<Output>,

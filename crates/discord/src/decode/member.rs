@@ -1,5 +1,7 @@
 //! Events about members.
 
+use std::borrow::Cow;
+
 use guildgate_model::{GuildId, MemberData, RoleId, UnixMs, UpstreamEvent, UserId, tag};
 
 use super::{DecodeError, MembersChunk, needed};
@@ -20,9 +22,16 @@ pub(super) fn add(mut data: Cursor<'_>) -> Result<UpstreamEvent, DecodeError> {
     Ok(UpstreamEvent::MemberJoined { guild, member })
 }
 
-pub(super) fn update(mut data: Cursor<'_>) -> Result<UpstreamEvent, DecodeError> {
-    let (guild, member) = whole(member(&mut data)?, "GUILD_MEMBER_UPDATE")?;
-    Ok(UpstreamEvent::MemberChanged { guild, member })
+/// Nothing for somebody who is not wanted: what follows their id is not looked at.
+pub(super) fn update(
+    mut data: Cursor<'_>,
+    wanted: impl Fn(UserId) -> bool,
+) -> Result<Option<UpstreamEvent>, DecodeError> {
+    let Some(seen) = member_if(&mut data, wanted)? else {
+        return Ok(None);
+    };
+    let (guild, member) = whole(seen, "GUILD_MEMBER_UPDATE")?;
+    Ok(Some(UpstreamEvent::MemberChanged { guild, member }))
 }
 
 pub(super) fn remove(mut data: Cursor<'_>) -> Result<UpstreamEvent, DecodeError> {
@@ -87,77 +96,130 @@ fn whole(seen: Seen, event: &'static str) -> Result<(GuildId, MemberData), Decod
 }
 
 fn member(value: &mut Cursor<'_>) -> Result<Seen, Malformed> {
-    let mut seen = Seen {
-        guild: None,
-        user: None,
-        member: MemberData {
-            user: UserId(0),
-            tag: None,
-            roles: None,
-            timed_out_until: None,
-            joined_at: None,
-        },
-    };
-    value.fields(|key, value| {
+    Ok(member_if(value, |_| true)?.unwrap_or_else(Seen::nobody))
+}
+
+/// Stops at the id of a user who is not wanted, wherever it stands.
+fn member_if(
+    value: &mut Cursor<'_>,
+    wanted: impl Fn(UserId) -> bool,
+) -> Result<Option<Seen>, Malformed> {
+    let mut seen = Seen::nobody();
+    if !value.enter(b'{')? {
+        return Ok(Some(seen));
+    }
+    while let Some(key) = value.next_key()? {
         match key {
-            b"guild_id" => seen.guild = value.number()?.map(GuildId),
             b"user" => {
-                let user = user(value)?;
+                let Some(user) = user_if(value, &wanted)? else {
+                    return Ok(None);
+                };
                 seen.user = user.id;
-                seen.member.tag = user.tag;
+                seen.member.tag = user.tag();
             }
+            b"guild_id" => seen.guild = value.number()?.map(GuildId),
             b"roles" => seen.member.roles = Some(roles(value)?),
             b"communication_disabled_until" => {
                 seen.member.timed_out_until = if value.is_null()? {
+                    value.skip()?;
                     Some(None)
                 } else {
                     moment(value)?.map(Some)
                 };
             }
             b"joined_at" => seen.member.joined_at = moment(value)?,
-            _ => {}
+            _ => value.skip()?,
         }
-        Ok(())
-    })?;
+    }
     if let Some(user) = seen.user {
         seen.member.user = user;
     }
-    Ok(seen)
+    Ok(Some(seen))
+}
+
+impl Seen {
+    fn nobody() -> Seen {
+        Seen {
+            guild: None,
+            user: None,
+            member: MemberData {
+                user: UserId(0),
+                tag: None,
+                roles: None,
+                timed_out_until: None,
+                joined_at: None,
+            },
+        }
+    }
 }
 
 fn moment(value: &mut Cursor<'_>) -> Result<Option<UnixMs>, Malformed> {
     Ok(value.text()?.and_then(|text| parse_timestamp(&text)))
 }
 
-struct User {
+struct User<'a> {
     id: Option<UserId>,
-    tag: Option<Box<str>>,
+    name: Option<Cow<'a, str>>,
+    discriminator: Option<Cow<'a, str>>,
 }
 
-fn user(value: &mut Cursor<'_>) -> Result<User, Malformed> {
-    let mut id = None;
-    let mut name = None;
-    let mut discriminator = None;
-    value.fields(|key, value| {
+impl User<'_> {
+    fn tag(&self) -> Option<Box<str>> {
+        let name = self.name.as_deref()?;
+        Some(tag(name, self.discriminator.as_deref()))
+    }
+}
+
+fn user_if<'a>(
+    value: &mut Cursor<'a>,
+    wanted: &impl Fn(UserId) -> bool,
+) -> Result<Option<User<'a>>, Malformed> {
+    let mut user = User {
+        id: None,
+        name: None,
+        discriminator: None,
+    };
+    if !value.enter(b'{')? {
+        return Ok(Some(user));
+    }
+    while let Some(key) = value.next_key()? {
         match key {
-            b"id" => id = value.number()?.map(UserId),
-            b"username" => name = value.text()?,
-            b"discriminator" => discriminator = value.text()?,
-            _ => {}
+            b"id" => {
+                user.id = value.number()?.map(UserId);
+                if user.id.is_some_and(|id| !wanted(id)) {
+                    return Ok(None);
+                }
+            }
+            b"username" => user.name = value.text()?,
+            b"discriminator" => user.discriminator = value.text()?,
+            _ => value.skip()?,
+        }
+    }
+    Ok(Some(user))
+}
+
+/// Most members have fewer roles than this, and are read without a list that grows.
+const ROLES_USUAL: usize = 32;
+
+fn roles(value: &mut Cursor<'_>) -> Result<Box<[RoleId]>, Malformed> {
+    let mut usual = [RoleId(0); ROLES_USUAL];
+    let mut count = 0;
+    let mut more = Vec::new();
+    value.items(|item| {
+        let Some(role) = item.number()?.map(RoleId) else {
+            return Ok(());
+        };
+        match usual.get_mut(count) {
+            Some(place) => {
+                *place = role;
+                count += 1;
+            }
+            None => more.push(role),
         }
         Ok(())
     })?;
-    Ok(User {
-        id,
-        tag: name.map(|name| tag(&name, discriminator.as_deref())),
-    })
-}
-
-fn roles(value: &mut Cursor<'_>) -> Result<Box<[RoleId]>, Malformed> {
-    let mut roles = Vec::new();
-    value.items(|item| {
-        roles.extend(item.number()?.map(RoleId));
-        Ok(())
-    })?;
-    Ok(roles.into())
+    if more.is_empty() {
+        return Ok(usual[..count].into());
+    }
+    Ok([&usual[..], &more].concat().into())
 }

@@ -245,6 +245,75 @@ fn members_are_read() {
     );
 }
 
+/// A member update with its keys in a random order, at both depths.
+fn shuffled_update(rng: &mut crate::Rng, user: u64) -> String {
+    let mut shuffle = |mut fields: Vec<String>| {
+        for last in (1..fields.len()).rev() {
+            let other = usize::try_from(rng.below(last as u64 + 1)).expect("an index");
+            fields.swap(last, other);
+        }
+        format!("{{{}}}", fields.join(","))
+    };
+    let user = shuffle(vec![
+        format!(r#""id":"{user}""#),
+        r#""username":"a \"name\"""#.to_owned(),
+        r#""avatar_decoration_data":{"id":"1"}"#.to_owned(),
+        r#""discriminator":"0042""#.to_owned(),
+        r#""bot":false"#.to_owned(),
+    ]);
+    shuffle(vec![
+        format!(r#""user":{user}"#),
+        r#""roles":["8","9"]"#.to_owned(),
+        r#""guild_id":"7""#.to_owned(),
+        r#""joined_at":"2026-11-23T03:19:35+00:00""#.to_owned(),
+        r#""communication_disabled_until":null"#.to_owned(),
+        r#""avatar":null"#.to_owned(),
+        r#""nick":"id""#.to_owned(),
+    ])
+}
+
+#[test]
+fn exactly_the_updates_of_wanted_users_come_out_whatever_the_order_of_keys() {
+    let mut rng = crate::Rng::new(11);
+    for _ in 0..2_000 {
+        let user = rng.below(10);
+        let data = shuffled_update(&mut rng, user);
+        for name in [
+            "GUILD_MEMBER_ADD",
+            "GUILD_MEMBER_UPDATE",
+            "GUILD_MEMBER_REMOVE",
+        ] {
+            let text = format!(r#"{{"t":"{name}","s":1,"op":0,"d":{data}}}"#);
+            let envelope = Envelope::peek(text.as_bytes()).expect("a payload");
+            let all = decode(&envelope);
+            assert!(matches!(all, Ok(Dispatch::Event(_))), "{text}");
+            let is_wanted = |id: UserId| id.0 % 2 == 0;
+            let expected = if name == "GUILD_MEMBER_UPDATE" && !is_wanted(UserId(user)) {
+                Ok(Dispatch::Unneeded)
+            } else {
+                all
+            };
+            assert_eq!(decode_wanted(&envelope, is_wanted), expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn an_update_that_names_nobody_is_told_as_such_wanted_or_not() {
+    for data in [r#"{"guild_id":"7"}"#, r#"{"user":{},"guild_id":"7"}"#, "[]"] {
+        let text = format!(r#"{{"t":"GUILD_MEMBER_UPDATE","s":1,"op":0,"d":{data}}}"#);
+        let envelope = Envelope::peek(text.as_bytes()).expect("a payload");
+        assert_eq!(
+            decode_wanted(&envelope, |_| false),
+            Err(DecodeError::Missing {
+                event: "GUILD_MEMBER_UPDATE",
+                key: "user.id"
+            }),
+            "{data}"
+        );
+    }
+}
+
 #[test]
 fn chunks_are_read() {
     let Ok(Dispatch::Members(chunk)) = decoded(

@@ -8,6 +8,27 @@
 use wide::u8x16;
 
 const BLOCK: usize = 64;
+const LANE: usize = 16;
+
+/// The index of the first quote or backslash from `start` on.
+///
+/// Sixteen bytes at a time: most keys and short texts end in the first.
+#[inline]
+pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let rest = bytes.get(start..)?;
+    let (lanes, tail) = rest.as_chunks::<LANE>();
+    let mut at = start;
+    for lane in lanes {
+        let lane = u8x16::new(*lane);
+        let found = equal(lane, b'"') | equal(lane, b'\\');
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize);
+        }
+        at += LANE;
+    }
+    let found = tail.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    found.map(|found| at + found)
+}
 
 /// The index past the bracket that closes the one at `start`, or none if it is never closed.
 ///
@@ -105,7 +126,7 @@ impl Found {
             closes: 0,
         };
         let mut shift = 0;
-        for lane in block.as_chunks::<16>().0 {
+        for lane in block.as_chunks::<LANE>().0 {
             let lane = u8x16::new(*lane);
             // `[` and `{` differ in this bit alone, and so do `]` and `}`.
             let folded = lane | u8x16::splat(0x20);
@@ -113,7 +134,7 @@ impl Found {
             found.backslashes |= equal(lane, b'\\') << shift;
             found.opens |= equal(folded, b'{') << shift;
             found.closes |= equal(folded, b'}') << shift;
-            shift += 16;
+            shift += LANE;
         }
         found
     }

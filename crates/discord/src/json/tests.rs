@@ -55,6 +55,53 @@ fn the_end_of_a_value_is_found_whatever_is_in_it() {
 }
 
 #[test]
+fn strings_end_at_the_first_quote_or_backslash_wherever_it_is() {
+    for length in 0..70 {
+        for start in 0..3_usize {
+            let mut open = vec![b'"'; start];
+            open.extend(vec![b'x'; length]);
+            assert_eq!(skip::string_end(&open, start), None);
+            for end in [b'"', b'\\'] {
+                let mut text = open.clone();
+                text.push(end);
+                text.extend(b"xx\"\\xxxxxxxxxxxxxxxxxxxxxx");
+                assert_eq!(skip::string_end(&text, start), Some(start + length));
+            }
+        }
+    }
+    assert_eq!(skip::string_end(b"", 1), None, "past the end");
+}
+
+#[test]
+fn numbers_are_read_as_the_library_reads_them() {
+    let mut rng = crate::Rng::new(7);
+    let mut texts: Vec<String> = [
+        "",
+        "00000000",
+        "18446744073709551615",
+        "18446744073709551616",
+    ]
+    .map(str::to_owned)
+    .into();
+    let odd = b"/:;?@aA*\x00~\x7F- ";
+    for _ in 0..20_000 {
+        let length = 1 + rng.below(24);
+        let mut digits: Vec<u8> = (0..length)
+            .map(|_| b'0' + u8::try_from(rng.below(10)).expect("a digit"))
+            .collect();
+        if rng.below(3) == 0 {
+            let at = usize::try_from(rng.below(length)).expect("an index");
+            let which = usize::try_from(rng.below(odd.len() as u64)).expect("an index");
+            digits[at] = odd[which];
+        }
+        texts.push(String::from_utf8(digits).expect("ASCII"));
+    }
+    for text in texts {
+        assert_eq!(unsigned(text.as_bytes()), text.parse().ok(), "{text:?}");
+    }
+}
+
+#[test]
 fn fields_are_read_or_skipped() {
     let text = br#" { "a" : "x\ny" , "b" : [1, {"c": "]"}], "n": null, "i": "18446744073709551615",
         "j": 7, "f": 1.5, "neg": -3, "t": true, "e": {} } "#;

@@ -1,8 +1,8 @@
 //! What a shard is told before it starts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use guildgate_model::{Secret, ShardId};
+use guildgate_model::{Secret, ShardId, WantedUsers};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,6 +17,9 @@ pub struct ShardConfig {
     pub shard: ShardId,
     /// The bot's token.
     pub token: Secret,
+    /// Whose GUILD_MEMBER_UPDATE is wanted; everybody's without it. It must be written to before
+    /// members are asked for, and what comes out be marked by it.
+    pub wanted: Option<Arc<WantedUsers>>,
     /// The gateway's URL, as `GET /gateway/bot` says it.
     pub gateway_url: Box<str>,
     /// The events to ask for.
@@ -48,6 +51,7 @@ impl ShardConfig {
         ShardConfig {
             shard,
             token,
+            wanted: None,
             gateway_url: gateway_url.into(),
             intents: Intents::GATEWAY,
             privileged: PrivilegedRefused::Fail,

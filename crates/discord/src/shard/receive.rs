@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     DecodeError, Dispatch, Envelope, InflateError, MembersChunk, MembersOutcome, Opcode, Ready,
-    decode,
+    decode_wanted,
     json::{Cursor, Malformed},
 };
 
@@ -106,7 +106,9 @@ impl Shard {
     }
 
     fn on_dispatch(&mut self, now: Mono, envelope: &Envelope<'_>, out: &mut Vec<Output>) {
-        let dispatch = match decode(envelope) {
+        let wanted = self.config.wanted.as_deref();
+        let is_wanted = |user| wanted.is_none_or(|wanted| wanted.contains(user));
+        let dispatch = match decode_wanted(envelope, is_wanted) {
             Ok(dispatch) => dispatch,
             Err(error @ DecodeError::Malformed(_)) => {
                 self.leave(now, Loss::UnreadableEvent(error), Fate::Resume, out);

@@ -85,9 +85,15 @@ impl Running {
 
     fn take_events(&mut self, events: &mut Vec<Arrived>) {
         let now = self.clock.now();
-        for Arrived { shard, at, event } in events.drain(..) {
+        for arrived in events.drain(..) {
+            let Arrived {
+                shard,
+                at,
+                mark,
+                event,
+            } = arrived;
             self.metrics.discord_events.increment(kind(&event));
-            self.input(now, Input::Upstream { shard, event }, Some(at));
+            self.input(now, Input::Upstream { shard, event, mark }, Some(at));
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 use guildgate_core::{ClientId, form_session, hub};
 use guildgate_model::{
     GuildData, GuildId, MemberData, Permissions, Role, RoleId, ShardId, UnixMs, UpstreamEvent,
-    UserId,
+    UserId, WantedMark,
 };
 use guildgate_store::Snapshot;
 use guildgate_wire::{ErrorCode, EventFrame};
@@ -109,7 +109,12 @@ impl Harness {
     async fn say(&self, event: UpstreamEvent) {
         let at = self.clock.now().mono;
         let shard = SHARD;
-        let arrived = Arrived { shard, at, event };
+        let arrived = Arrived {
+            shard,
+            at,
+            mark: WantedMark::ALL,
+            event,
+        };
         self.discord.send(arrived).await.expect("the hub's thread");
     }
 

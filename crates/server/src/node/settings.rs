@@ -2,6 +2,7 @@
 
 use std::{
     num::{NonZeroU8, NonZeroU32},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use guildgate_discord::{
     AfterTimeout, Compression, OnReconnect as DiscordOnReconnect, UserOpcodes,
     payload::{Activity, Presence, Status},
 };
-use guildgate_model::Secret;
+use guildgate_model::{Secret, WantedUsers};
 
 use crate::{
     config::{self, Config, Deflate, DiscordConfig, OnReconnect, PerAddress, TransportCompression},
@@ -41,7 +42,7 @@ pub(super) fn edge(config: &Config) -> EdgeConfig {
 /// How long Discord may be out of reach before clients are told.
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
-pub(super) fn hub(config: &Config) -> hub::Config {
+pub(super) fn hub(config: &Config, wanted: &Arc<WantedUsers>) -> hub::Config {
     hub::Config {
         count_interval: config.count_interval,
         stale_after: STALE_AFTER,
@@ -50,6 +51,7 @@ pub(super) fn hub(config: &Config) -> hub::Config {
             .iter()
             .map(|(&guild, code)| (guild, code.as_str().into()))
             .collect(),
+        wanted: Arc::clone(wanted),
         ..hub::Config::default()
     }
 }
@@ -75,7 +77,7 @@ pub(super) fn front(config: &Config) -> FrontConfig {
     }
 }
 
-pub(super) fn upstream(config: &Config) -> UpstreamConfig {
+pub(super) fn upstream(config: &Config, wanted: &Arc<WantedUsers>) -> UpstreamConfig {
     let discord = &config.discord;
     let token = discord.token.clone().unwrap_or_else(|| Secret::new(""));
     let mut upstream = UpstreamConfig::new(discord.api_url.clone(), token);

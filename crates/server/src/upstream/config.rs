@@ -1,12 +1,12 @@
 //! What the driver is told before it starts.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use guildgate_discord::{
     AfterTimeout, Compression, Intents, OnReconnect, PrivilegedRefused, ShardConfig, Timeouts,
     UserOpcodes, payload::Presence,
 };
-use guildgate_model::{Secret, ShardId};
+use guildgate_model::{Secret, ShardId, WantedUsers};
 
 /// How to reach Discord, and as what.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct UpstreamConfig {
     pub after_timeout: AfterTimeout,
     /// Whether opcodes 5 and 12 may be sent.
     pub user_opcodes: UserOpcodes,
+    /// Whose GUILD_MEMBER_UPDATE is wanted; everybody's without it.
+    pub wanted: Option<Arc<WantedUsers>>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
 }
@@ -57,6 +59,7 @@ impl UpstreamConfig {
             on_reconnect: OnReconnect::default(),
             after_timeout: AfterTimeout::default(),
             user_opcodes: UserOpcodes::default(),
+            wanted: None,
             timeouts: Timeouts::default(),
         }
     }
@@ -70,6 +73,7 @@ impl UpstreamConfig {
         config.on_reconnect = self.on_reconnect;
         config.after_timeout = self.after_timeout;
         config.user_opcodes = self.user_opcodes;
+        config.wanted = self.wanted.clone();
         config.timeouts = self.timeouts;
         config
     }

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use guildgate_discord::{Backlog, Epoch, Input, Note, Output, Permit, Shard, Stopped};
-use guildgate_model::{ShardId, UpstreamEvent};
+use guildgate_model::{ShardId, UpstreamEvent, WantedMark, WantedUsers};
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -30,6 +30,7 @@ pub(super) struct Driver {
     pub(super) events: mpsc::Sender<Arrived>,
     pub(super) status: watch::Sender<UpstreamStatus>,
     pub(super) stats: Arc<UpstreamStats>,
+    pub(super) wanted: Option<Arc<WantedUsers>>,
 }
 
 type Attempt = Pin<Box<dyn Future<Output = io::Result<Box<Socket>>> + Send>>;
@@ -289,7 +290,15 @@ impl Running {
         }
         UpstreamStats::count(&self.parts.stats.events, 1);
         let at = self.parts.clock.now().mono;
-        let arrived = Arrived { shard, at, event };
+        // Before the next message is decoded, which is what a mark promises.
+        let wanted = self.parts.wanted.as_deref();
+        let mark = wanted.map_or(WantedMark::ALL, WantedUsers::mark);
+        let arrived = Arrived {
+            shard,
+            at,
+            mark,
+            event,
+        };
         self.waiting.push_back(Waiting { seq, arrived });
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use guildgate_discord::{Rng, Shard, ShardSession, Stopped, rest::GatewayBot};
-use guildgate_model::{Mono, ShardId, UpstreamEvent};
+use guildgate_model::{Mono, ShardId, UpstreamEvent, WantedMark};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -30,6 +30,8 @@ pub struct Arrived {
     pub shard: ShardId,
     /// When it was decoded.
     pub at: Mono,
+    /// The wishes that everything after it heeds.
+    pub mark: WantedMark,
     /// What happened.
     pub event: UpstreamEvent,
 }
@@ -290,6 +292,7 @@ impl Supervisor {
                 events: self.parts.events.clone(),
                 status: self.status.clone(),
                 stats: Arc::clone(&self.stats),
+                wanted: self.parts.config.wanted.clone(),
             };
             tasks.spawn(driver.run());
         }

@@ -177,7 +177,7 @@ impl Guild {
     /// Serves `waiter` now if it is known what `user` is, and otherwise once Discord has said.
     fn when_known(&mut self, user: UserId, waiter: Waiter, turn: &mut Turn<'_>) {
         let crowd = self.crowd.get_or_insert_default();
-        crowd.expect(user);
+        crowd.expect(user, &turn.config.wanted);
         if crowd
             .watcher(user)
             .is_some_and(|watcher| watcher.rights().is_some())

@@ -33,7 +33,7 @@ impl Guild {
             recent.retain(|&joiner| joiner != user);
         }
         self.count_changed(turn);
-        self.settle(user, Membership::Absent, turn);
+        self.absence_said(user, turn);
     }
 
     /// GUILD_MEMBER_UPDATE, or anything else that says what a member is now. Changes the count
@@ -43,6 +43,9 @@ impl Guild {
         let Some(crowd) = self.crowd.as_deref_mut() else {
             return;
         };
+        if !crowd.believes(user, turn.mark) {
+            return;
+        }
         let Some(watcher) = crowd.watcher_mut(user) else {
             return;
         };
@@ -80,9 +83,16 @@ impl Guild {
             self.member_said(member, turn);
         }
         for user in not_found {
-            self.settle(user, Membership::Absent, turn);
+            self.absence_said(user, turn);
         }
         self.step_lookups(turn);
+    }
+
+    fn absence_said(&mut self, user: UserId, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.as_deref();
+        if crowd.is_some_and(|crowd| crowd.believes(user, turn.mark)) {
+            self.settle(user, Membership::Absent, turn);
+        }
     }
 
     /// A member's time-out may have run out.

@@ -1,9 +1,11 @@
 //! Connecting and leaving.
 
-use guildgate_model::{Permissions, UpstreamEvent};
+use std::sync::Arc;
+
+use guildgate_model::{Permissions, UpstreamEvent, WantedUsers};
 
 use super::rig::{ANN, BOB, GUILD, OTHER, OWNER, Rig, VIEW, client, joined, left, member, sample};
-use crate::hub::{Config, Hub, Input};
+use crate::hub::{Config, Hub, Input, Query};
 
 #[test]
 fn a_basic_client_is_answered_at_once_with_the_guild_and_no_user() {
@@ -94,6 +96,69 @@ fn nothing_is_kept_of_a_user_who_left_their_last_guild_connection() {
     rig.connect(client(2), GUILD, Some(ANN));
     rig.pass(20);
     assert_eq!(rig.asked, [(GUILD, vec![ANN])]);
+}
+
+#[test]
+fn a_user_is_wanted_before_discord_is_asked_and_no_longer_once_they_are_forgotten() {
+    let wanted = Arc::<WantedUsers>::default();
+    let mut rig = Rig::up_with(Config {
+        wanted: Arc::clone(&wanted),
+        ..Config::default()
+    });
+    assert!(!wanted.contains(ANN));
+    rig.connect(client(0), GUILD, Some(ANN));
+    assert!(rig.asked.is_empty() && wanted.contains(ANN));
+    rig.pass(20);
+    assert_eq!(rig.asked, [(GUILD, vec![ANN])]);
+    rig.answer(GUILD, vec![member(ANN, &[20])], vec![]);
+    rig.connect(client(1), OTHER, Some(ANN));
+    rig.put(Input::Gone(client(0)));
+    assert!(wanted.contains(ANN), "they wait for the other guild");
+    rig.pass(20);
+    rig.answer(OTHER, vec![member(ANN, &[])], vec![]);
+    rig.put(Input::RightsWanted {
+        query: Query(1),
+        guild: GUILD,
+        user: BOB,
+    });
+    assert!(wanted.contains(BOB));
+    rig.pass(20);
+    rig.answer(GUILD, vec![], vec![BOB]);
+    assert!(!wanted.contains(BOB), "answered, and forgotten");
+    rig.tell(UpstreamEvent::GuildLeft(OTHER));
+    assert!(
+        !wanted.contains(ANN),
+        "so is who was on a guild that is gone"
+    );
+}
+
+/// The answer was on its way while nobody wanted the user, and a change was dropped behind it.
+#[test]
+fn what_was_decoded_before_a_user_was_wanted_is_not_believed() {
+    let wanted = Arc::<WantedUsers>::default();
+    let mut rig = Rig::up_with(Config {
+        wanted: Arc::clone(&wanted),
+        ..Config::default()
+    });
+    let early = wanted.mark();
+    rig.connect(client(0), GUILD, Some(ANN));
+    rig.connect(client(1), GUILD, Some(BOB));
+    let members = |members, not_found| UpstreamEvent::Members {
+        guild: GUILD,
+        members,
+        not_found,
+    };
+    rig.tell_marked(members(vec![member(ANN, &[20])], vec![BOB]), early);
+    rig.tell_marked(left(ANN), early);
+    rig.tell_marked(joined(ANN, None), early);
+    assert_eq!(rig.screen(client(0)).on, None);
+    assert_eq!(rig.screen(client(1)).on, None);
+    rig.pass(20);
+    assert_eq!(rig.asked, [(GUILD, vec![ANN, BOB])], "Discord is asked");
+    rig.tell_marked(members(vec![member(ANN, &[])], vec![BOB]), wanted.mark());
+    assert_eq!(rig.screen(client(0)).permissions(), VIEW);
+    assert_eq!(rig.screen(client(1)).on, Some(GUILD));
+    assert_eq!(rig.screen(client(0)).count(), 10, "one left, one joined");
 }
 
 #[test]

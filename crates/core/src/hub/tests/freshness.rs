@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guildgate_model::{Permissions, UpstreamEvent};
+use guildgate_model::{Permissions, UpstreamEvent, WantedMark};
 use serde_json::Value;
 
 use super::rig::{ANN, BOB, GUILD, OTHER, Rig, VIEW, client, joined, member, sample};
@@ -274,7 +274,11 @@ fn a_shard_speaks_only_for_its_own_guilds() {
             up,
             UpstreamEvent::GuildAvailable(Box::new(GuildData::new(guild))),
         ] {
-            rig.put(Input::Upstream { shard, event });
+            rig.put(Input::Upstream {
+                shard,
+                event,
+                mark: WantedMark::ALL,
+            });
         }
     }
     assert_eq!(rig.hub.readiness(rig.now.mono), Readiness::Ready);
@@ -283,6 +287,7 @@ fn a_shard_speaks_only_for_its_own_guilds() {
     rig.put(Input::Upstream {
         shard: shards[0],
         event: UpstreamEvent::LinkLost,
+        mark: WantedMark::ALL,
     });
     assert_eq!(freshness(&rig), ["stale", "live"]);
 }

@@ -1,8 +1,12 @@
 //! Random events, breaks and clients, against the naive Discord.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use guildgate_model::{GuildId, UpstreamEvent, UserId};
+use guildgate_model::{GuildId, UpstreamEvent, UserId, WantedMark, WantedUsers};
 use proptest::prelude::*;
 
 use super::{
@@ -22,6 +26,8 @@ enum Step {
     /// Discord answers all there are, and time passes so that all are made.
     Settle,
     Pass(u64),
+    /// So many events that are on their way arrive, where any are.
+    Deliver(u8),
     LoseLink,
     Resume,
     NewSession,
@@ -70,6 +76,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Settle),
         4 => (0_u64..400).prop_map(Step::Pass),
         1 => (0_u64..40_000).prop_map(Step::Pass),
+        4 => (1_u8..8).prop_map(Step::Deliver),
         1 => Just(Step::LoseLink),
         2 => Just(Step::Resume),
         1 => Just(Step::NewSession),
@@ -91,6 +98,14 @@ struct Run {
     /// when: a repeated GUILD_MEMBER_ADD of somebody who joined about then cannot be told from
     /// a first one.
     counted_blindly: BTreeSet<GuildId>,
+    /// What lies between the shard and the hub, where the shard drops what is not wanted.
+    shard: Option<FilteringShard>,
+}
+
+/// Drops changes of members whom nobody wants, and hands on the rest with a delay.
+struct FilteringShard {
+    wanted: Arc<WantedUsers>,
+    queue: VecDeque<(UpstreamEvent, WantedMark)>,
 }
 
 enum Link {
@@ -101,8 +116,21 @@ enum Link {
 
 impl Run {
     fn new() -> Run {
+        Run::with(None)
+    }
+
+    fn filtering() -> Run {
+        Run::with(Some(FilteringShard {
+            wanted: Arc::default(),
+            queue: VecDeque::new(),
+        }))
+    }
+
+    fn with(shard: Option<FilteringShard>) -> Run {
+        let wanted = shard.as_ref().map(|shard| Arc::clone(&shard.wanted));
         let config = Config {
             clock_skew: Duration::ZERO,
+            wanted: wanted.unwrap_or_default(),
             ..Config::default()
         };
         let mut run = Run {
@@ -111,6 +139,7 @@ impl Run {
             link: Link::Up,
             gaps: BTreeSet::new(),
             counted_blindly: BTreeSet::new(),
+            shard,
         };
         run.new_session();
         run
@@ -136,7 +165,8 @@ impl Run {
             }
             Step::Answer => self.answer_one(),
             Step::Settle => self.settle(),
-            Step::Pass(ms) => self.rig.pass(ms),
+            Step::Pass(ms) => self.pass(ms),
+            Step::Deliver(count) => self.deliver(count.into()),
             Step::LoseLink => self.lose_link(),
             Step::Resume => self.resume(),
             Step::NewSession => self.new_session(),
@@ -148,32 +178,61 @@ impl Run {
 
     fn say(&mut self, event: UpstreamEvent) {
         match &mut self.link {
-            Link::Up => self.rig.tell(event),
+            Link::Up => self.tell(event),
             Link::Down(missed) => missed.push(event),
         }
+    }
+
+    fn tell(&mut self, event: UpstreamEvent) {
+        let Some(shard) = &mut self.shard else {
+            return self.rig.tell(event);
+        };
+        let dropped = matches!(
+            &event,
+            UpstreamEvent::MemberChanged { member, .. } if !shard.wanted.contains(member.user)
+        );
+        if !dropped {
+            shard.queue.push_back((event, shard.wanted.mark()));
+        }
+    }
+
+    fn deliver(&mut self, count: usize) {
+        for _ in 0..count {
+            let shard = self.shard.as_mut();
+            let Some((event, mark)) = shard.and_then(|shard| shard.queue.pop_front()) else {
+                return;
+            };
+            self.rig.tell_marked(event, mark);
+        }
+    }
+
+    /// Events travel no slower than a moment, or counts could not be told from joins.
+    fn pass(&mut self, ms: u64) {
+        self.deliver(usize::MAX);
+        self.rig.pass(ms);
     }
 
     fn lose_link(&mut self) {
         if let Link::Up = self.link {
             self.link = Link::Down(Vec::new());
             self.rig.asked.clear();
-            self.rig.tell(UpstreamEvent::LinkLost);
+            self.tell(UpstreamEvent::LinkLost);
         }
     }
 
     fn resume(&mut self) {
         if let Link::Down(missed) = std::mem::replace(&mut self.link, Link::Up) {
             for event in missed {
-                self.rig.tell(event);
+                self.tell(event);
             }
-            self.rig.tell(UpstreamEvent::SessionResumed);
+            self.tell(UpstreamEvent::SessionResumed);
         }
     }
 
     fn new_session(&mut self) {
         self.link = Link::Up;
         self.rig.asked.clear();
-        self.rig.pass(1);
+        self.pass(1);
         let guilds = self.discord.guilds.iter();
         let listed = guilds.filter(|(_, truth)| truth.state != State::Left);
         let (listed, events): (Vec<GuildId>, Vec<UpstreamEvent>) = listed
@@ -184,8 +243,11 @@ impl Run {
             .unzip();
         self.gaps.extend(&listed);
         self.counted_blindly.clear();
-        self.rig.ready(&listed);
-        events.into_iter().for_each(|event| self.rig.tell(event));
+        self.tell(UpstreamEvent::SessionStarted {
+            bot: UserId(1),
+            guilds: listed,
+        });
+        events.into_iter().for_each(|event| self.tell(event));
     }
 
     fn outage(&mut self, guild: GuildId) {
@@ -203,7 +265,7 @@ impl Run {
 
     fn bring_back(&mut self, guild: GuildId) {
         if self.in_state(guild, &[State::Outage, State::Left], State::Available) {
-            self.rig.pass(1);
+            self.pass(1);
             if let Link::Down(_) = self.link {
                 self.counted_blindly.insert(guild);
             }
@@ -229,7 +291,7 @@ impl Run {
         let truth = &self.discord.guilds[&guild];
         if truth.state == State::Available {
             let answer = truth.answer(users);
-            self.rig.tell(answer);
+            self.tell(answer);
         }
     }
 
@@ -240,10 +302,11 @@ impl Run {
         }
         // Longer than a swallowed request takes to be made again.
         for _ in 0..600 {
+            self.deliver(usize::MAX);
             if self.rig.asked.is_empty() && self.rig.hub.deadline().is_none() {
                 break;
             }
-            self.rig.pass(20);
+            self.pass(20);
             while !self.rig.asked.is_empty() {
                 self.answer_one();
             }
@@ -303,7 +366,26 @@ proptest! {
             run.bring_back(guild);
         }
         run.settle();
-        run.rig.pass(2_000);
+        run.pass(2_000);
+        run.check_all()?;
+    }
+
+    /// The members' changes that nobody wanted were dropped, and what was not comes late: an
+    /// answer that was on its way when somebody came back must not pass for today's.
+    #[test]
+    fn everybody_ends_on_the_truth_though_what_is_not_wanted_is_dropped(steps in steps()) {
+        let mut run = Run::filtering();
+        run.settle();
+        for step in steps {
+            run.step(step);
+        }
+        run.resume();
+        for guild in [GUILD, OTHER] {
+            run.bring_back(guild);
+        }
+        run.settle();
+        run.pass(2_000);
+        run.settle();
         run.check_all()?;
     }
 }

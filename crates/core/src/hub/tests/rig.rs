@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use guildgate_model::{
     GuildData, GuildId, MemberData, Now, Permissions, Role, RoleId, ShardId, UnixMs, UpstreamEvent,
-    UserId,
+    UserId, WantedMark,
 };
 use guildgate_wire::EventFrame;
 use serde_json::Value;
@@ -166,8 +166,13 @@ impl Rig {
     }
 
     pub(super) fn tell(&mut self, event: UpstreamEvent) {
+        self.tell_marked(event, WantedMark::ALL);
+    }
+
+    /// [`Rig::tell`] of an event that was decoded at `mark`.
+    pub(super) fn tell_marked(&mut self, event: UpstreamEvent, mark: WantedMark) {
         let shard = SHARD;
-        self.put(Input::Upstream { shard, event });
+        self.put(Input::Upstream { shard, event, mark });
     }
 
     /// [`Rig::tell`] of a GUILD_UPDATE of [`GUILD`].

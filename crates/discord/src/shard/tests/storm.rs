@@ -2,10 +2,15 @@
 //!
 //! The server here keeps a session's events and replays them; links are cut, closed and
 //! silenced, frames are spoilt, timers come late. What must hold is checked all along:
-//! every event at least once and in order, no IDENTIFY beyond the permits, never more than 120
+//! every event at least once and in order (but for members whom nobody wants), no IDENTIFY beyond the permits, never more than 120
 //! payloads in a minute, never two sockets, and no stall.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use guildgate_model::{Wanted, WantedUsers};
 
 use super::*;
 use crate::{IDENTIFY_SPACING, IdentifyQueue, Permit, SEND_PAYLOADS_MAX, SessionStartLimit};
@@ -13,11 +18,19 @@ use crate::{IDENTIFY_SPACING, IdentifyQueue, Permit, SEND_PAYLOADS_MAX, SessionS
 const SEEDS_A_TEST: u64 = 500;
 const STEPS: u64 = 60;
 const HEARTBEAT: u64 = 45;
+/// More than happen in one storm. Each is of a user of its own, and every third a change that
+/// passes only if they are wanted, as every second of those is.
+const EVENTS_MAX: u64 = STEPS * 4;
 
 /// Split, so that a parallel runner shares them out.
 fn storms(part: u64) {
+    let wanted = Arc::<WantedUsers>::default();
+    let _kept: Vec<Wanted> = (0..EVENTS_MAX)
+        .step_by(6)
+        .map(|user| wanted.want(UserId(user)))
+        .collect();
     for seed in part * SEEDS_A_TEST..(part + 1) * SEEDS_A_TEST {
-        Storm::new(seed).run();
+        Storm::new(seed, &wanted).run();
     }
 }
 
@@ -80,12 +93,15 @@ struct Storm {
     current: u64,
     inbox: VecDeque<String>,
     weather: Weather,
+    wanted: Arc<WantedUsers>,
 }
 
 impl Storm {
-    fn new(seed: u64) -> Storm {
+    fn new(seed: u64, wanted: &Arc<WantedUsers>) -> Storm {
+        let mut config = config();
+        config.wanted = Some(Arc::clone(wanted));
         let sim = Sim {
-            shard: Shard::new(config(), Rng::new(seed), None),
+            shard: Shard::new(config, Rng::new(seed), None),
             now: Now::default(),
             out: Vec::new(),
         };
@@ -102,6 +118,7 @@ impl Storm {
             current: 0,
             inbox: VecDeque::new(),
             weather: Weather::Storm,
+            wanted: Arc::clone(wanted),
         }
     }
 
@@ -434,7 +451,8 @@ impl Storm {
                 self.current = self.server.session;
                 self.delivered.insert(self.current, Vec::new());
             }
-            UpstreamEvent::MemberJoined { member, .. } => {
+            UpstreamEvent::MemberJoined { member, .. }
+            | UpstreamEvent::MemberChanged { member, .. } => {
                 self.delivered
                     .entry(self.current)
                     .or_default()
@@ -460,7 +478,8 @@ impl Storm {
             .log
             .iter()
             .copied()
-            .filter(|event| *event != 0)
+            .filter(|&event| event != 0)
+            .filter(|&event| !is_change(event) || self.wanted.contains(UserId(event)))
             .collect();
         assert_eq!(
             self.delivered.get(&self.server.session),
@@ -491,5 +510,14 @@ fn event_text(seq: usize, event: u64) -> String {
     if event == 0 {
         return json!({"t": "TYPING_START", "s": seq, "op": 0, "d": {}}).to_string();
     }
-    json!({"t": "GUILD_MEMBER_ADD", "s": seq, "op": 0, "d": joined(1, event)}).to_string()
+    let name = if is_change(event) {
+        "GUILD_MEMBER_UPDATE"
+    } else {
+        "GUILD_MEMBER_ADD"
+    };
+    json!({"t": name, "s": seq, "op": 0, "d": joined(1, event)}).to_string()
+}
+
+fn is_change(event: u64) -> bool {
+    event.is_multiple_of(3)
 }
