@@ -42,7 +42,7 @@ use super::{
 use crate::clock::Clock;
 use closing::{Draining, Lingering};
 use encoding::Encoder;
-use fanout::Guild;
+use fanout::{Guild, SLICE};
 use place::Place;
 
 pub(super) use resume::Moving;
@@ -186,7 +186,7 @@ impl Shard {
         self.read_sockets();
         self.expire();
         self.settle();
-        self.sweep();
+        self.sweep(SLICE);
         self.settle();
         self.flush_dirty();
         self.settle();

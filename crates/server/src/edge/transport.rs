@@ -94,6 +94,11 @@ impl Transport {
             Transport::Memory(sink) => {
                 sink.writes.fetch_add(1, Ordering::Relaxed);
                 sink.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                #[cfg(test)]
+                sink.heard
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .extend_from_slice(bytes);
                 Ok(bytes.len())
             }
         }
@@ -155,6 +160,9 @@ pub struct MemorySink {
     pub writes: AtomicU64,
     /// Bytes.
     pub bytes: AtomicU64,
+    /// The bytes themselves.
+    #[cfg(test)]
+    pub heard: std::sync::Mutex<Vec<u8>>,
 }
 
 /// TLS over a non-blocking socket.

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Sockets written to before the shard looks at what else there is: about a millisecond.
-const SLICE: usize = 256;
+pub(super) const SLICE: usize = 256;
 
 /// A guild, as far as this shard's clients are on it.
 #[derive(Debug, Default)]
@@ -134,10 +134,17 @@ impl Shard {
             self.guilds.remove(&id);
             return;
         }
+        let left = guild.members.len();
+        // Whoever sat last, if the pass had not come to it, moves to where the pass has been.
+        let passed_over = guild
+            .pass
+            .is_some_and(|pass| index < pass.next && pass.next <= left);
+        if let Some(pass) = &mut guild.pass {
+            pass.next = pass.next.min(left);
+        }
         let Some(moved) = guild.members.get(index).copied() else {
             return;
         };
-        let passed_over = guild.pass.is_some_and(|pass| index < pass.next);
         if let Some(seat) = self.places.at(moved).and_then(|place| place.seat.as_mut()) {
             seat.index = index as u32;
         }
@@ -148,9 +155,9 @@ impl Shard {
         }
     }
 
-    /// Carries the logs on by one slice.
-    pub(super) fn sweep(&mut self) {
-        let mut left = SLICE;
+    /// Carries the logs on, to at most `sockets_max` members.
+    pub(super) fn sweep(&mut self, sockets_max: usize) {
+        let mut left = sockets_max;
         let mut turns = self.sweeping.len();
         while left > 0 && turns > 0 {
             turns -= 1;
@@ -337,3 +344,6 @@ impl Shard {
         self.soil(slot);
     }
 }
+
+#[cfg(test)]
+mod tests;

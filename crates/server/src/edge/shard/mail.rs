@@ -133,7 +133,7 @@ impl Shard {
     }
 
     /// Gives a client and its socket a place, unless the node is going away.
-    fn settle_in(&mut self, client: Client, mut socket: Socket) -> Option<u32> {
+    pub(super) fn settle_in(&mut self, client: Client, mut socket: Socket) -> Option<u32> {
         if self.draining.is_some() {
             let code = CloseCode::GoingAway;
             self.parts.stats.count_close(code);
