@@ -28,6 +28,8 @@ pub enum Code {
     Listen = 6,
     /// A second signal cut the drain short.
     Interrupted = 7,
+    /// A thread that nothing goes on without has ended; started again, all is well.
+    Fault = 8,
 }
 
 /// The exit codes, for the help.
@@ -41,6 +43,7 @@ Exit codes:
   5  Discord does not answer a check, or withholds an intent
   6  the address to listen at cannot be had
   7  a second signal cut the drain short
+  8  a part of the gateway ended by a fault of its own: start it again
  64  Discord refuses the token
  65  Discord disallows the intents
  66  Discord does not know the intents
@@ -98,6 +101,7 @@ mod tests {
             Code::Discord,
             Code::Listen,
             Code::Interrupted,
+            Code::Fault,
         ];
         let discord = [
             UpstreamError::TokenRefused,

@@ -29,12 +29,15 @@ use std::{
 };
 
 use guildgate_wire::Limits;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub use handover::{Handover, Peer};
 pub use ports::{FromEdge, ToEdge};
 pub use stats::{EdgeStats, Figure, Histogram};
 pub use transport::MemorySink;
+
+#[cfg(test)]
+pub(crate) use shard::tests::fail_shard;
 
 use crate::clock::Clock;
 use inbox::Inbox;
@@ -83,7 +86,23 @@ struct Shard {
 /// The shards' threads, to be waited for after [`Edges::drain`].
 #[derive(Debug)]
 #[must_use = "the threads outlive this, but nobody can wait for them then"]
-pub struct EdgeThreads(Vec<JoinHandle<()>>);
+pub struct EdgeThreads {
+    threads: Vec<JoinHandle<()>>,
+    ended: UnboundedReceiver<u8>,
+}
+
+/// Says that a shard's thread has ended, however that comes about: it goes with the thread.
+struct Ending {
+    number: u8,
+    ended: UnboundedSender<u8>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // Nobody waits any more once the node has gone.
+        let _ = self.ended.send(self.number);
+    }
+}
 
 impl Edges {
     /// Starts the threads. What they have to say goes to `out`.
@@ -109,6 +128,8 @@ impl Edges {
             next: Arc::default(),
         };
         let mut threads = Vec::new();
+        // One message a shard at most.
+        let (ending, ended) = unbounded_channel();
         for (number, (poll, mail, stats)) in (0..).zip(loops) {
             let machine = shard::Shard::new(shard::Parts {
                 number,
@@ -120,12 +141,19 @@ impl Edges {
                 out: out.clone(),
                 clock,
             });
+            let ending = Ending {
+                number,
+                ended: ending.clone(),
+            };
             let thread = std::thread::Builder::new()
                 .name(format!("edge-{number}"))
-                .spawn(move || machine.run())?;
+                .spawn(move || {
+                    let _ending = ending;
+                    machine.run();
+                })?;
             threads.push(thread);
         }
-        Ok((edges, EdgeThreads(threads)))
+        Ok((edges, EdgeThreads { threads, ended }))
     }
 
     /// Gives a socket to one of the shards, in turn.
@@ -187,9 +215,20 @@ impl Edges {
 }
 
 impl EdgeThreads {
+    /// Waits until a shard's thread has ended, and says which: after [`Edges::drain`], or by a
+    /// fault of its own, and then whoever is handed to it is handed to nobody. Each is said
+    /// once.
+    pub async fn ended(&mut self) -> u8 {
+        match self.ended.recv().await {
+            Some(number) => number,
+            // All have been said.
+            None => std::future::pending().await,
+        }
+    }
+
     /// Waits for every thread to end; blocks.
     pub fn join(self) {
-        for thread in self.0 {
+        for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("an edge shard ended by a panic; its clients are gone");
             }

@@ -77,12 +77,17 @@ pub enum NodeError {
     /// The thread that owns the guilds has ended by a fault of its own.
     #[error("the owner of the guilds has ended by a fault of its own; see the log, start again")]
     Hub,
+    /// A thread that owns clients has ended by a fault of its own.
+    #[error(
+        "shard {0} of the edge has ended by a fault of its own, and its clients with it; see the \
+         log, start again"
+    )]
+    Edge(u8),
 }
 
 /// A running node.
 pub struct Node {
     base: Base,
-    edge_threads: EdgeThreads,
     hub: HubHandle,
     failing: Mutex<Failing>,
 }
@@ -109,6 +114,7 @@ struct Failing {
     /// None once Discord has refused the bot: nothing is left to be stopped then.
     upstream: Option<Upstream>,
     hub: HubThread,
+    edges: EdgeThreads,
 }
 
 impl Node {
@@ -188,11 +194,11 @@ impl Node {
         tracing::info!(%address, "the gateway listens");
         Ok(Node {
             base,
-            edge_threads,
             hub,
             failing: Mutex::new(Failing {
                 upstream: Some(upstream),
                 hub: hub_thread,
+                edges: edge_threads,
             }),
         })
     }
@@ -209,9 +215,17 @@ impl Node {
     }
 
     /// Waits until the node cannot go on. To be followed by [`Node::drain`].
+    ///
+    /// A shard of the edge that has ended is not begun anew here: what its clients were in the
+    /// middle of is lost, and the hub and the limits still count them. A new process starts
+    /// from what is known to be sound.
     pub async fn failed(&self) -> NodeError {
         let mut failing = self.failing.lock().await;
-        let Failing { upstream, hub } = &mut *failing;
+        let Failing {
+            upstream,
+            hub,
+            edges,
+        } = &mut *failing;
         let refused = async {
             match upstream {
                 Some(upstream) => upstream.refused().await,
@@ -221,6 +235,7 @@ impl Node {
         let error = tokio::select! {
             error = refused => error,
             () = hub.ended() => return NodeError::Hub,
+            shard = edges.ended() => return NodeError::Edge(shard),
         };
         *upstream = None;
         error.into()
@@ -229,20 +244,19 @@ impl Node {
     /// Lets clients go, spread over the drain window; leaves Discord's sessions to the next
     /// process; then stops everything.
     pub async fn drain(self) {
-        let Node {
-            base,
-            edge_threads,
-            hub,
-            failing,
-        } = self;
+        let Node { base, hub, failing } = self;
         base.readiness.set(Err(NotReady::Draining));
         base.draining.cancel();
         base.edges.drain(base.config.drain_window);
+        let Failing {
+            upstream,
+            hub: hub_thread,
+            edges,
+        } = failing.into_inner();
         // The threads end when the last client is gone.
-        blocking(move || edge_threads.join()).await;
+        blocking(move || edges.join()).await;
 
-        let failing = failing.into_inner();
-        if let Some(upstream) = failing.upstream {
+        if let Some(upstream) = upstream {
             let sessions = upstream.suspend().await;
             let now = base.clock.now().wall;
             if let Err(error) = restart::leave(&*base.store, &hub, sessions, now).await {
@@ -253,7 +267,7 @@ impl Node {
             }
         }
         hub.stop();
-        blocking(move || failing.hub.join()).await;
+        blocking(move || hub_thread.join()).await;
         base.stopping.cancel();
         base.tasks.close();
         base.tasks.wait().await;
@@ -375,3 +389,6 @@ async fn blocking(wait: impl FnOnce() + Send + 'static) {
         tracing::error!("the wait for a thread broke off");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,8 @@ pub fn node_failure(error: NodeError) -> Failure {
         NodeError::Listen { .. } => Code::Listen,
         NodeError::Tls(_) => Code::Configuration,
         NodeError::Store(_) => Code::Database,
-        NodeError::Threads(_) | NodeError::Hub => Code::Other,
+        NodeError::Threads(_) => Code::Other,
+        NodeError::Hub | NodeError::Edge(_) => Code::Fault,
     };
     Failure::new(code, error)
 }

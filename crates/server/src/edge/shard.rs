@@ -315,4 +315,4 @@ fn place_of(token: Token) -> (u32, u16) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -36,6 +36,8 @@ impl Shard {
     }
 
     fn on_message(&mut self, message: ToEdge) {
+        #[cfg(test)]
+        super::tests::end_if_told(&message);
         match message {
             ToEdge::Socket(handover) => self.arrive(*handover),
             ToEdge::Answer(client, answer) => self.answer(client, answer),

@@ -1,14 +1,17 @@
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, TcpListener, TcpStream},
+    num::NonZeroU8,
     time::Duration,
 };
 
 use guildgate_core::client::Input;
+use guildgate_model::{GuildId, UserId};
+use guildgate_wire::EventFrame;
 
 use crate::{
     clock::Clock,
-    edge::{EdgeConfig, Edges, Handover, Peer},
+    edge::{EdgeConfig, Edges, Handover, Peer, ToEdge},
 };
 
 /// A message at which a client's machine fails, as no real one is known to do.
@@ -18,6 +21,23 @@ pub(super) fn fail_if_told(input: &Input<'_>) {
     if let Input::Text(FATAL) = input {
         panic!("a machine fails");
     }
+}
+
+/// A user whose events the shard itself fails at.
+const FATAL_USER: UserId = UserId(u64::MAX);
+
+pub(super) fn end_if_told(message: &ToEdge) {
+    if let ToEdge::User(FATAL_USER, _) = message {
+        panic!("a shard fails");
+    }
+}
+
+/// Ends a shard's thread by a panic.
+pub(crate) fn fail_shard(edges: &Edges, number: u8) {
+    edges.send(
+        number,
+        ToEdge::User(FATAL_USER, EventFrame::count(GuildId(1), 1)),
+    );
 }
 
 struct Client(TcpStream);
@@ -70,5 +90,32 @@ fn a_machine_that_fails_takes_nobody_with_it() {
     assert_eq!(stats.clients.load(), 1);
     drop((unlucky, other));
     edges.drain(Duration::ZERO);
+    threads.join();
+}
+
+#[tokio::test]
+async fn a_shard_that_ends_is_heard_of_and_the_others_go_on() {
+    let (out, _heard) = tokio::sync::mpsc::unbounded_channel();
+    let config = EdgeConfig {
+        shards: NonZeroU8::new(2).expect("not 0"),
+        ..EdgeConfig::default()
+    };
+    let (edges, mut threads) = Edges::start(&config, &out, Clock::start()).expect("threads");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let mut lucky = Client::connect(&listener, &edges);
+    let mut other = Client::connect(&listener, &edges);
+    fail_shard(&edges, 1);
+    assert_eq!(threads.ended().await, 1);
+    let mut end = [0];
+    assert_eq!(
+        other.0.read(&mut end).unwrap_or(0),
+        0,
+        "its socket is closed"
+    );
+    lucky.say(0x89, b"alive?");
+    assert_eq!(lucky.hear(8), b"\x8a\x06alive?");
+    drop(lucky);
+    edges.drain(Duration::ZERO);
+    assert_eq!(threads.ended().await, 0);
     threads.join();
 }
