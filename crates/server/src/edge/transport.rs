@@ -12,6 +12,7 @@ use std::{
 
 use mio::{Interest, Registry, Token};
 use rustls::ServerConnection;
+use socket2::SockRef;
 
 /// A connection's carrier. Never blocks: what cannot be done now is [`ErrorKind::WouldBlock`].
 pub enum Transport {
@@ -29,20 +30,18 @@ impl Transport {
     /// Plain TCP.
     ///
     /// # Errors
-    /// If the socket cannot be made non-blocking.
+    /// If the socket does not take its options.
     pub fn plain(socket: TcpStream) -> io::Result<Transport> {
-        socket.set_nonblocking(true)?;
-        socket.set_nodelay(true)?;
+        prepare(&socket)?;
         Ok(Transport::Plain(mio::net::TcpStream::from_std(socket)))
     }
 
     /// TLS whose handshake is done.
     ///
     /// # Errors
-    /// If the socket cannot be made non-blocking.
+    /// If the socket does not take its options.
     pub fn tls(socket: TcpStream, session: ServerConnection) -> io::Result<Transport> {
-        socket.set_nonblocking(true)?;
-        socket.set_nodelay(true)?;
+        prepare(&socket)?;
         Ok(Transport::Tls(Box::new(TlsStream {
             socket: mio::net::TcpStream::from_std(socket),
             session,
@@ -121,13 +120,25 @@ impl Transport {
         }
     }
 
-    /// Says that nothing more will be written.
+    /// Lets the kernel take all that its buffer has room for, however far behind the client is:
+    /// for a socket's last words, which are to be there when it reads again.
+    pub(super) fn take_last_words(&mut self) -> io::Result<()> {
+        match self.socket() {
+            Some(socket) => unsent_at_most(&SockRef::from(&*socket), i32::MAX.unsigned_abs()),
+            None => Ok(()),
+        }
+    }
+
+    /// Says that nothing more will be written; to be said again while [`Transport::has_unsent`].
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match self {
             Transport::Plain(socket) => socket.shutdown(Shutdown::Write),
             Transport::Tls(stream) => {
                 stream.session.send_close_notify();
-                stream.push()?;
+                stream.push_some()?;
+                if stream.session.wants_write() {
+                    return Ok(());
+                }
                 stream.socket.shutdown(Shutdown::Write)
             }
             Transport::Memory(_) => Ok(()),
@@ -223,6 +234,36 @@ impl TlsStream {
         }
     }
 }
+
+/// Makes a socket an edge socket: it never blocks or delays, and the kernel keeps little for a
+/// client that does not read, so that its slowness is seen here.
+///
+/// Left alone, the kernel would take up to 4 MB. What was not sent yet is bounded because it
+/// is what a slow reader leaves behind, whatever the way to it is like; the buffer as a whole
+/// is bounded because a way on which much is under way costs memory too.
+fn prepare(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    let socket = SockRef::from(socket);
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    unsent_at_most(&socket, UNSENT_BYTES_MAX)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unsent_at_most(socket: &SockRef<'_>, bytes: u32) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(bytes)
+}
+
+/// Elsewhere the buffer's size is the only bound.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unsent_at_most(_socket: &SockRef<'_>, _bytes: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Size of a socket's send buffer, bytes; Linux doubles it, for its own book-keeping.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// The kernel takes no more while so many bytes have not been sent.
+const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {

@@ -7,7 +7,7 @@ use guildgate_server::edge::FromEdge;
 use guildgate_wire::{CloseCode, EventFrame, Limits};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Client, GUILD, World, certain, limits};
+use crate::support::{Client, GUILD, Said, World, certain, limits};
 
 /// A client whose kernel takes little, so that it is soon full.
 fn narrow(world: &World) -> Client {
@@ -106,6 +106,65 @@ fn who_does_not_read_is_closed_and_slows_nobody() {
     // It hears why, if it reads again in time.
     slow.expect_close(4010);
     world.end();
+}
+
+#[test]
+fn who_reads_late_finds_out_why_it_was_closed() {
+    let mut world = World::new(1, limits());
+    let mut slow = world.connect();
+    world.let_in_basic(&mut slow);
+    world.join(&mut slow);
+    let (bytes, sent) = until_slow(&world, 250);
+    // What two kernels keep, and the queue; of those the client's own is the largest.
+    assert!(
+        bytes < 800_000,
+        "{bytes} bytes were taken for somebody who does not read"
+    );
+    // Its socket has long been let go.
+    let (stats, _) = world.edges.stats().next().expect("one shard");
+    while stats.sockets.load() > 0 {
+        std::thread::yield_now();
+    }
+    hears_the_beginning_and_why(&mut slow, sent);
+    world.end();
+}
+
+/// Broadcasts events of about `len` bytes until somebody is closed for being slow; how many
+/// bytes and events that took.
+pub fn until_slow(world: &World, len: usize) -> (usize, u64) {
+    let (mut bytes, mut sent) = (0, 0);
+    let (stats, _) = world.edges.stats().next().expect("one shard");
+    while stats.closed(CloseCode::SlowConsumer) == 0 {
+        sent += 1;
+        let event = certain(sent, len);
+        bytes += event.len_max();
+        world.broadcast(&event);
+        while stats.broadcasts.load() < sent {
+            std::thread::yield_now();
+        }
+        assert!(bytes < 1 << 24, "a socket cannot take so much");
+    }
+    (bytes, sent)
+}
+
+/// Events without a hole from the first on, but not all that were sent; then 4010.
+pub fn hears_the_beginning_and_why(slow: &mut Client, sent: u64) {
+    let mut heard = 0;
+    loop {
+        match slow.hear() {
+            Said::Text(text) => {
+                heard += 1;
+                let frame: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                assert_eq!(frame["d"]["number"], heard);
+            }
+            said => {
+                assert_eq!(said, Said::Close(4010));
+                break;
+            }
+        }
+    }
+    assert!(heard < sent, "the rest was not for it any more");
+    assert_eq!(slow.hear(), Said::End);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use rustls::{
 };
 
 use crate::{
+    fanout::{hears_the_beginning_and_why, until_slow},
     front::{Site, UPGRADE, read_head, status},
     support::{Client, World, certain, limits},
 };
@@ -78,6 +79,24 @@ fn everything_works_under_tls_a_resume_on_another_shard_too() {
     other.expect_alive();
     other.send("not JSON");
     other.expect_close(4002);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn who_reads_late_under_tls_finds_out_why_it_was_closed() {
+    let mut world = World::new(1, limits());
+    let tls = Tls::load(&file("cert.pem"), &file("key.pem")).expect("a sound pair");
+    let site = Site::with(FrontConfig::default(), &world.edges, Some(tls));
+    let mut slow = dial(&site);
+    world.let_in_basic(&mut slow);
+    world.join(&mut slow);
+    let (bytes, sent) = until_slow(&world, 250);
+    assert!(
+        bytes < 900_000,
+        "{bytes} bytes were taken for somebody who does not read"
+    );
+    hears_the_beginning_and_why(&mut slow, sent);
     site.end();
     world.end();
 }

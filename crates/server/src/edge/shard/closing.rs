@@ -77,7 +77,7 @@ impl Shard {
             out,
             _permit: socket.peer.permit,
         };
-        match lingering.push(&self.parts.stats) {
+        match lingering.begin(&self.parts.stats) {
             Ok(()) => {}
             Err(error) => {
                 tracing::trace!(%error, "a socket was gone before it was closed");
@@ -216,9 +216,25 @@ enum Heard {
 }
 
 impl Lingering {
+    /// Writes all there is, whether the client reads or not: the rest of a frame that it has
+    /// the beginning of, and why it is closed. Whoever reads again later, if only what its own
+    /// kernel kept, finds the close code and not a bare end.
+    fn begin(&mut self, stats: &EdgeStats) -> io::Result<()> {
+        self.push(stats)?;
+        if self.is_finished() {
+            return Ok(());
+        }
+        self.transport.take_last_words()?;
+        self.push(stats)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.out.is_empty() && !self.transport.has_unsent()
+    }
+
     /// Writes what is left, then says that there is no more.
     fn push(&mut self, stats: &EdgeStats) -> io::Result<()> {
-        if self.out.is_empty() && !self.transport.has_unsent() {
+        if self.is_finished() {
             return Ok(());
         }
         match self.transport.write(&self.out) {
@@ -229,7 +245,7 @@ impl Lingering {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        if self.out.is_empty() && !self.transport.has_unsent() {
+        if self.is_finished() {
             self.out = Vec::new();
             self.transport.finish()?;
         }

@@ -78,6 +78,8 @@ pub(super) struct Socket {
     pub(super) queued: bool,
     /// Whether a ping is to follow what waits.
     pub(super) owes_ping: bool,
+    /// Whether it has refused bytes since the last heartbeat, and taken none.
+    pub(super) stuck: bool,
 }
 
 /// Bytes that wait on one side or the other; most of the time there are none.
@@ -99,6 +101,7 @@ impl Socket {
             hung_up: false,
             queued: false,
             owes_ping: false,
+            stuck: false,
         }
     }
 

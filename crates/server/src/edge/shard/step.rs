@@ -124,7 +124,13 @@ impl Shard {
         self.soil(slot);
     }
 
-    fn owe_ping(&mut self, slot: u32) {
+    /// Lets a ping follow what waits.
+    ///
+    /// A client that has taken nothing of that since the last heartbeat, a whole
+    /// [`guildgate_wire::Limits::heartbeat_interval`], is too slow, even if what waits for it
+    /// is little: counts that replace each other never pass a bound, and whoever sends without
+    /// reading shows signs of life.
+    pub(super) fn owe_ping(&mut self, slot: u32) {
         let Some(place) = self.places.at(slot) else {
             return;
         };
@@ -132,6 +138,9 @@ impl Shard {
         if let Some(socket) = &mut place.socket {
             if waiting || socket.blocked {
                 socket.owes_ping = true;
+                if std::mem::replace(&mut socket.stuck, socket.blocked) && socket.blocked {
+                    self.aftermath.push(super::Aftermath::Overrun(slot));
+                }
             } else {
                 codec::ping(socket.stage());
                 self.soil(slot);

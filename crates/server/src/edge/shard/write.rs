@@ -26,6 +26,9 @@ impl Socket {
             }
             Err(error) => return Err(error),
         };
+        if taken > 0 {
+            self.stuck = false;
+        }
         stats.writes.add(1);
         stats.bytes_out.add(taken as u64);
         if taken < bytes.len() || self.transport.has_unsent() {

@@ -7,7 +7,7 @@ use std::{
 
 use guildgate_core::client::{Answer, Client, Input};
 use guildgate_model::{GuildId, TokenId, UserId};
-use guildgate_wire::{EventFrame, EventName, Lane, SessionId};
+use guildgate_wire::{CloseCode, EventFrame, EventName, Lane, SessionId};
 use proptest::prelude::*;
 
 use super::{
@@ -205,6 +205,44 @@ fn many_leave_while_an_event_is_on_its_way() {
     for member in &members {
         assert_eq!(member.heard(), [1, 2]);
     }
+}
+
+#[test]
+fn a_socket_that_takes_nothing_from_heartbeat_to_heartbeat_is_too_slow() {
+    let mut rig = Rig::new();
+    let mut members = [rig.arrive(), rig.arrive(), rig.arrive()];
+    rig.finish();
+    let [stuck, behind, _idle] = members.each_ref().map(|member| member.slot);
+    for slot in [stuck, behind] {
+        rig.block(slot, true);
+    }
+    let slow = |rig: &Rig| rig.shard.parts.stats.closed(CloseCode::SlowConsumer);
+    for _ in 0..3 {
+        rig.broadcast(&mut members);
+        rig.finish();
+        for member in &members {
+            rig.shard.owe_ping(member.slot);
+        }
+        // It takes a little, late.
+        rig.block(behind, false);
+        rig.finish();
+        rig.block(behind, true);
+        if rig
+            .shard
+            .places
+            .at(stuck)
+            .is_none_or(|place| place.socket.is_none())
+        {
+            break;
+        }
+    }
+    assert_eq!(slow(&rig), 1);
+    assert!(
+        rig.shard
+            .places
+            .at(behind)
+            .is_some_and(|place| place.socket.is_some())
+    );
 }
 
 /// Something that happens to a guild; numbers pick a member.
