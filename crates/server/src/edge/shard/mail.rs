@@ -10,7 +10,7 @@ use guildgate_wire::CloseCode;
 
 use super::{
     MAIL_MAX, Shard,
-    place::{Place, Socket},
+    place::{Place, Socket, Standing},
     resume::Moving,
     token_of,
 };
@@ -196,13 +196,20 @@ impl Shard {
         self.want_read(slot);
     }
 
-    fn revoke(&mut self, token: TokenId) {
+    /// Tells those whom a revocation concerns: sessions by that token, and whoever is not let in
+    /// yet. The others' machines are left alone, for tokens are revoked by the thousand.
+    pub(super) fn revoke(&mut self, token: TokenId) {
         if self.revoked.len() == REVOKED_MAX {
             self.revoked.pop_front();
         }
         self.revoked.push_back(token);
         for slot in 0..self.places.slots() {
-            self.step(slot, Input::Revoked(token));
+            let concerned = self.places.at(slot).is_some_and(|place| {
+                place.standing == Standing::Stranger || place.client.token() == Some(token)
+            });
+            if concerned {
+                self.step(slot, Input::Revoked(token));
+            }
         }
     }
 

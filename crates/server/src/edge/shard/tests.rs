@@ -1,3 +1,7 @@
+//! A shard when its clients, or it itself, fail.
+
+pub(super) mod rig;
+
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, TcpListener, TcpStream},
@@ -6,19 +10,23 @@ use std::{
 };
 
 use guildgate_core::client::Input;
-use guildgate_model::{GuildId, UserId};
-use guildgate_wire::EventFrame;
+use guildgate_model::{GuildId, TokenId, UserId};
+use guildgate_wire::{CloseCode, EventFrame};
 
 use crate::{
     clock::Clock,
     edge::{EdgeConfig, Edges, Handover, Peer, ToEdge},
 };
+use rig::{Member, Rig};
 
 /// A message at which a client's machine fails, as no real one is known to do.
 const FATAL: &str = "fail";
 
+/// A token at whose revocation it fails.
+const FATAL_TOKEN: TokenId = TokenId(u64::MAX);
+
 pub(super) fn fail_if_told(input: &Input<'_>) {
-    if let Input::Text(FATAL) = input {
+    if let Input::Text(FATAL) | Input::Revoked(FATAL_TOKEN) = input {
         panic!("a machine fails");
     }
 }
@@ -118,4 +126,56 @@ async fn a_shard_that_ends_is_heard_of_and_the_others_go_on() {
     edges.drain(Duration::ZERO);
     assert_eq!(threads.ended().await, 0);
     threads.join();
+}
+
+#[test]
+fn a_socket_that_takes_nothing_from_heartbeat_to_heartbeat_is_too_slow() {
+    let mut rig = Rig::new();
+    let mut members = [rig.arrive(), rig.arrive(), rig.arrive()];
+    rig.finish();
+    let [stuck, behind, _idle] = members.each_ref().map(|member| member.slot);
+    for slot in [stuck, behind] {
+        rig.block(slot, true);
+    }
+    let slow = |rig: &Rig| rig.shard.parts.stats.closed(CloseCode::SlowConsumer);
+    for _ in 0..3 {
+        rig.broadcast(&mut members);
+        rig.finish();
+        for member in &members {
+            rig.shard.owe_ping(member.slot);
+        }
+        // It takes a little, late.
+        rig.block(behind, false);
+        rig.finish();
+        rig.block(behind, true);
+        if rig
+            .shard
+            .places
+            .at(stuck)
+            .is_none_or(|place| place.socket.is_none())
+        {
+            break;
+        }
+    }
+    assert_eq!(slow(&rig), 1);
+    assert!(
+        rig.shard
+            .places
+            .at(behind)
+            .is_some_and(|place| place.socket.is_some())
+    );
+}
+
+#[test]
+fn a_revocation_is_told_to_those_it_may_concern_and_runs_nobody_elses_machine() {
+    let mut rig = Rig::new();
+    let members: Vec<Member> = (0..10).map(|_| rig.arrive()).collect();
+    let stranger = rig.dial().slot;
+    rig.shard.revoke(FATAL_TOKEN);
+    assert_eq!(rig.shard.parts.stats.panics.load(), 1);
+    assert!(rig.shard.places.at(stranger).is_none());
+    // The first member's, who is a session.
+    rig.shard.revoke(TokenId(1));
+    assert!(rig.shard.places.at(members[0].slot).is_none());
+    assert_eq!(rig.shard.places.len(), 9);
 }
