@@ -51,6 +51,7 @@ pub struct Hub {
     places: BTreeMap<ClientId, Place>,
     links: Links,
     timers: Timers,
+    conflated: u64,
     member_events: MemberEvents,
     sessions: FormSessions,
     editors: Editors,
@@ -80,6 +81,7 @@ impl Hub {
             places: BTreeMap::new(),
             links: Links::default(),
             timers: Timers::default(),
+            conflated: 0,
             member_events: MemberEvents::Sent,
             sessions: FormSessions::new(),
             editors: Editors::default(),
@@ -134,6 +136,12 @@ impl Hub {
     pub fn deadline(&self) -> Option<Mono> {
         let deadlines = [self.timers.next(), self.sessions.deadline()];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// Counts and snapshots that were held back and gave way to newer ones, ever.
+    #[must_use]
+    pub fn conflated(&self) -> u64 {
+        self.conflated
     }
 
     fn run_due(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -334,6 +342,7 @@ impl Hub {
             member_events: self.member_events,
             mark: self.mark,
             timers: &mut self.timers,
+            conflated: &mut self.conflated,
             verdicts: &mut self.verdicts,
             out,
         };

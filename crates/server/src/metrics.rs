@@ -60,8 +60,12 @@ pub struct Metrics {
     pub discord_events: Named,
     /// Guilds that Discord has sent.
     pub guilds: Level,
+    /// Counts and snapshots that the hub held back and that gave way to newer ones.
+    pub held_back: Level,
     /// Messages that wait for the hub.
     pub hub_queue: Level,
+    /// Messages from the edge that wait to be dealt with.
+    pub services_queue: Level,
     /// Requests over plain HTTP by status.
     pub http_responses: Named,
 }

@@ -96,6 +96,10 @@ impl Services {
     /// Takes what the edge says until nobody is left to say it.
     pub async fn run(self, mut from_edge: UnboundedReceiver<FromEdge>) {
         while let Some(message) = from_edge.recv().await {
+            self.parts
+                .metrics
+                .services_queue
+                .set(from_edge.len() as u64);
             match message {
                 FromEdge::Ask {
                     client,

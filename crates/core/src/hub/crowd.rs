@@ -45,6 +45,10 @@ pub(super) struct Told {
     pub(super) count: Option<u64>,
     /// When the last GUILD_MEMBER_COUNT_CHANGE went out.
     pub(super) count_at: Option<Mono>,
+    /// When the first count that is held back came up.
+    pub(super) count_held_since: Option<Mono>,
+    /// When the first snapshot that is held back came up.
+    pub(super) snapshot_held_since: Option<Mono>,
     /// When the last GUILD_UPDATE went out.
     pub(super) snapshot_at: Option<Mono>,
 }

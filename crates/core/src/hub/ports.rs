@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{ApplicationId, GuildId, ShardId, UpstreamEvent, UserId, WantedMark};
+use guildgate_model::{ApplicationId, GuildId, Mono, ShardId, UpstreamEvent, UserId, WantedMark};
 use guildgate_wire::{EventFrame, UserView};
 use serde_json::value::RawValue;
 
@@ -169,6 +169,8 @@ pub enum Output {
         event: Arc<EventFrame>,
         /// Which edge shards have anybody on the guild: bit n is shard n.
         edges: u64,
+        /// When the first change that it tells of was held back; none if it was not.
+        held_since: Option<Mono>,
     },
     /// Ask Discord for these members (op 8 with `user_ids`, at most 100); the answer comes as
     /// [`UpstreamEvent::Members`].

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{GuildId, Now, UserId, WantedMark};
+use guildgate_model::{GuildId, Mono, Now, UserId, WantedMark};
 use guildgate_wire::EventFrame;
 
 use super::{
     config::Config,
     ports::{MemberEvents, Output, Rights, SessionCommand},
-    timers::Timers,
+    timers::{Timer, Timers},
 };
 use crate::{ClientId, form_session::Standing};
 
@@ -20,6 +20,8 @@ pub(super) struct Turn<'a> {
     /// Of the event that is being taken in.
     pub(super) mark: WantedMark,
     pub(super) timers: &'a mut Timers,
+    /// See [`super::Hub::conflated`].
+    pub(super) conflated: &'a mut u64,
     pub(super) verdicts: &'a mut Vec<Verdict>,
     pub(super) out: &'a mut Vec<Output>,
 }
@@ -38,6 +40,16 @@ pub(super) enum Verdict {
 }
 
 impl Turn<'_> {
+    /// Holds something back until `at`. `since` is where it is noted since when; what is held
+    /// back there already gives way.
+    pub(super) fn hold_back(&mut self, since: &mut Option<Mono>, timer: Timer, at: Mono) {
+        match since {
+            Some(_) => *self.conflated += 1,
+            None => *since = Some(self.now.mono),
+        }
+        self.timers.set_if_clear(timer, at);
+    }
+
     /// One event to all of `clients`.
     pub(super) fn tell(&mut self, clients: &[ClientId], event: &Arc<EventFrame>) {
         self.out

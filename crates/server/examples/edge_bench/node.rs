@@ -99,6 +99,7 @@ impl Node {
                         audience: Audience::All,
                         event: EventFrame::count(GUILD, number),
                         edges: 1,
+                        held_since: None,
                     },
                     received: None,
                 },

@@ -46,6 +46,12 @@ counters! {
     writes,
     /// Events replaced by newer ones while they waited, ever.
     conflated,
+    /// Frames that waited for a socket and went with it for good, ever.
+    dropped,
+    /// Frames that wait for their sockets now.
+    waiting,
+    /// Events kept for sessions until they are acknowledged, now.
+    kept,
     /// Sockets that would not take more at once, ever.
     blocked,
     /// Clients lost to a panic, ever.

@@ -86,7 +86,10 @@ impl Router {
                 audience,
                 event,
                 edges,
+                held_since,
             } => {
+                // What was held back is late by that, for the histogram too.
+                let received = held_since.or(received);
                 let mut rest = edges;
                 while rest != 0 {
                     let edge = rest.trailing_zeros() as u8;
@@ -96,6 +99,7 @@ impl Router {
                         audience,
                         event: Arc::clone(&event),
                         edges,
+                        held_since,
                     };
                     self.push(edge, ToEdge::Hub { output, received });
                 }

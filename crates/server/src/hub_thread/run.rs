@@ -85,6 +85,8 @@ impl Running {
 
     fn take_events(&mut self, events: &mut Vec<Arrived>) {
         let now = self.clock.now();
+        // What is due by now is not what an event has caused, and not to be timed as such.
+        self.input(now, Input::Deadline, None);
         for arrived in events.drain(..) {
             let Arrived {
                 shard,
@@ -173,6 +175,7 @@ impl Running {
     }
 
     fn note_state(&self) {
+        self.metrics.held_back.set(self.hub.conflated());
         self.metrics.guilds.set(self.hub.guild_count() as u64);
         let now = self.clock.now().mono;
         self.readiness.set(match self.hub.readiness(now) {

@@ -229,11 +229,13 @@ async fn what_is_due_later_comes_by_itself() {
     let mut last = String::new();
     while !last.contains("\"member_count\":30") {
         let (_, message) = harness.next_sent().await;
-        let ToEdge::Hub { output, .. } = message else {
+        let ToEdge::Hub { output, received } = message else {
             panic!("{message:?}");
         };
         last = text(&output).to_owned();
+        assert!(received.is_some(), "what was held back is timed too");
     }
+    assert!(harness.metrics.held_back.load() > 0);
 }
 
 #[test]

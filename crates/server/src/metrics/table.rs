@@ -105,8 +105,20 @@ rows! {
         |m| one(edge(m, |stats| &stats.writes));
     "broadcasts", Counter, None, "Guild events that reached a shard of the edge",
         |m| one(edge(m, |stats| &stats.broadcasts));
-    "conflated", Counter, None, "Events replaced by newer ones while they waited",
-        |m| one(edge(m, |stats| &stats.conflated));
+    "conflated", Counter, Some("by"),
+        "Events replaced by newer ones: held back by the hub, or waiting for a client's socket",
+        |m| vec![
+            ("hub", m.held_back.load()),
+            ("socket", edge(m, |stats| &stats.conflated)),
+        ];
+    "dropped", Counter, None, "Frames that waited for a client's socket and went with it for good",
+        |m| one(edge(m, |stats| &stats.dropped));
+    "client_queue", Gauge, Some("state"),
+        "Frames that wait for clients' sockets, and events kept until sessions acknowledge them",
+        |m| vec![
+            ("waiting", edge(m, |stats| &stats.waiting)),
+            ("kept", edge(m, |stats| &stats.kept)),
+        ];
     "blocked", Counter, None, "Times that a socket would not take more at once",
         |m| one(edge(m, |stats| &stats.blocked));
     "panics", Counter, None, "Clients lost to a fault of the gateway's own",
@@ -115,7 +127,11 @@ rows! {
         |m| one(m.edges.get().map_or(0, |edges| edges.stats().map(|(_, depth)| depth).sum()));
     "hub_queue", Gauge, None, "Messages that wait for the owner of the guilds",
         |m| one(m.hub_queue.load());
-    "lag_seconds", Histogram, None, "From Discord's event to the last socket that it went to",
+    "services_queue", Gauge, None, "Questions and news from the edge that wait to be dealt with",
+        |m| one(m.services_queue.load());
+    "lag_seconds", Histogram, None,
+        "From Discord's event to the last socket that took it; what was held back counts from the \
+         first change, and sockets that would not take it are in `blocked` and `client_queue`",
         |m| lag(m);
     "guilds", Gauge, None, "Guilds that Discord has sent",
         |m| one(m.guilds.load());
@@ -135,6 +151,8 @@ rows! {
         |m| upstream(m, |stats| &stats.bytes_received);
     "discord_events_skipped", Counter, None, "Needed events of Discord's that could not be used",
         |m| upstream(m, |stats| &stats.events_skipped);
+    "discord_queue", Gauge, None, "Events from Discord that wait for room in the hub's queue",
+        |m| upstream(m, |stats| &stats.events_waiting);
     "discord_heartbeat_microseconds", Gauge, None, "The last heartbeat's way to Discord and back",
         |m| upstream(m, |stats| &stats.heartbeat_latency_us);
     "questions", Gauge, None, "Clients' questions to the database that are open",

@@ -1,6 +1,13 @@
 //! One shard's task: it owns the socket and the machine, and performs what the machine says.
 
-use std::{collections::VecDeque, future::Future, io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use guildgate_discord::{Backlog, Epoch, Input, Note, Output, Permit, Shard, Stopped};
 use guildgate_model::{ShardId, UpstreamEvent, WantedMark, WantedUsers};
@@ -300,6 +307,10 @@ impl Running {
             event,
         };
         self.waiting.push_back(Waiting { seq, arrived });
+        self.parts
+            .stats
+            .events_waiting
+            .fetch_add(1, Ordering::Relaxed);
     }
 
     fn on_note(&mut self, shard: ShardId, note: &Note) {
@@ -322,6 +333,10 @@ impl Running {
         while let Some(next) = self.waiting.pop_front() {
             match self.parts.events.try_send(next.arrived) {
                 Ok(()) => {
+                    self.parts
+                        .stats
+                        .events_waiting
+                        .fetch_sub(1, Ordering::Relaxed);
                     if let Some(seq) = next.seq {
                         self.input(Input::Handled { seq });
                     }

@@ -39,6 +39,8 @@ pub struct UpstreamStats {
     pub events: AtomicU64,
     /// Needed events that could not be used.
     pub events_skipped: AtomicU64,
+    /// Events that wait for room in the hub's queue, now.
+    pub events_waiting: AtomicU64,
     /// Bytes received, as they came.
     pub bytes_received: AtomicU64,
     /// Sessions begun.

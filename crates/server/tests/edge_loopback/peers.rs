@@ -123,6 +123,7 @@ async fn it_understands_all_that_is_said_in_frames_of_every_size() {
                     audience: Audience::All,
                     event: event.clone(),
                     edges: 1,
+                    held_since: None,
                 },
                 received: None,
             });

@@ -195,6 +195,7 @@ pub fn to_guild(event: &Arc<EventFrame>) -> ToEdge {
             audience: Audience::All,
             event: Arc::clone(event),
             edges: u64::MAX,
+            held_since: None,
         },
         received: None,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{ApplicationId, GuildId, Permissions, UserId};
+use guildgate_model::{ApplicationId, GuildId, Mono, Permissions, UserId};
 use guildgate_wire::{EventFrame, EventName, Lane};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -46,7 +46,9 @@ impl Guild {
             .count_at
             .map(|at| at + turn.config.count_interval);
         match free_at {
-            Some(at) if at > turn.now.mono => turn.timers.set_if_clear(Timer::Count(self.id), at),
+            Some(at) if at > turn.now.mono => {
+                turn.hold_back(&mut crowd.told.count_held_since, Timer::Count(self.id), at);
+            }
             Some(_) | None => self.tell_count(turn),
         }
     }
@@ -71,7 +73,8 @@ impl Guild {
             .map(|at| at + turn.config.snapshot_interval);
         match free_at {
             Some(at) if at > turn.now.mono => {
-                turn.timers.set_if_clear(Timer::Snapshot(self.id), at);
+                let since = &mut crowd.told.snapshot_held_since;
+                turn.hold_back(since, Timer::Snapshot(self.id), at);
             }
             Some(_) | None => self.snapshot_due(turn),
         }
@@ -81,7 +84,9 @@ impl Guild {
     pub(in crate::hub) fn snapshot_due(&mut self, turn: &mut Turn<'_>) {
         turn.timers.clear(Timer::Snapshot(self.id));
         let member_events = turn.member_events;
-        self.address(Audience::All, turn, |guild| {
+        let crowd = self.crowd.as_deref_mut();
+        let held_since = crowd.and_then(|crowd| crowd.told.snapshot_held_since.take());
+        self.address_late(Audience::All, held_since, turn, |guild| {
             EventFrame::guild_update(guild.id, &guild.json(member_events))
         });
         if let Some(crowd) = self.crowd.as_deref_mut() {
@@ -95,6 +100,9 @@ impl Guild {
     pub(super) fn resync_basic(&mut self, turn: &mut Turn<'_>) {
         turn.timers.clear(Timer::Snapshot(self.id));
         self.drop_json();
+        if let Some(crowd) = self.crowd.as_deref_mut() {
+            crowd.told.snapshot_held_since = None;
+        }
         let member_events = turn.member_events;
         self.address(Audience::Basic, turn, |guild| {
             EventFrame::guild_resync(guild.id, &guild.json(member_events), None)
@@ -158,6 +166,17 @@ impl Guild {
         turn: &mut Turn<'_>,
         encode: impl FnOnce(&mut Guild) -> Arc<EventFrame>,
     ) {
+        self.address_late(audience, None, turn, encode);
+    }
+
+    /// The same of something that may have been held back.
+    fn address_late(
+        &mut self,
+        audience: Audience,
+        held_since: Option<Mono>,
+        turn: &mut Turn<'_>,
+        encode: impl FnOnce(&mut Guild) -> Arc<EventFrame>,
+    ) {
         let (edges, hearers) = match self.crowd.as_deref() {
             None => return,
             Some(crowd) => match audience {
@@ -172,6 +191,7 @@ impl Guild {
                 audience,
                 event,
                 edges,
+                held_since,
             });
         }
     }
@@ -192,13 +212,14 @@ impl Guild {
         let Some(crowd) = self.crowd.as_deref_mut() else {
             return;
         };
+        let held_since = crowd.told.count_held_since.take();
         if crowd.told.count == Some(count) {
             return;
         }
         crowd.told.count = Some(count);
         crowd.told.count_at = Some(turn.now.mono);
         turn.timers.clear(Timer::Count(self.id));
-        self.address(Audience::All, turn, |guild| {
+        self.address_late(Audience::All, held_since, turn, |guild| {
             EventFrame::count(guild.id, count)
         });
     }

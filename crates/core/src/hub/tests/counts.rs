@@ -35,10 +35,17 @@ fn the_first_change_is_told_at_once_and_the_others_once_an_interval() {
     assert!(counts(&mut rig).is_empty());
     rig.pass(1);
     assert_eq!(counts(&mut rig), [20]);
+    assert_eq!(
+        rig.hub.conflated(),
+        8,
+        "the first was told, and so was the last"
+    );
+    assert_eq!(rig.held_for(), Some(Duration::from_millis(249)));
     rig.pass(10_000);
     assert!(counts(&mut rig).is_empty(), "nothing new");
     rig.tell(left(UserId(200)));
     assert_eq!(counts(&mut rig), [19]);
+    assert_eq!(rig.held_for(), None);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use guildgate_model::{
-    GuildData, GuildId, MemberData, Now, Permissions, Role, RoleId, ShardId, UnixMs, UpstreamEvent,
-    UserId, WantedMark,
+    GuildData, GuildId, MemberData, Mono, Now, Permissions, Role, RoleId, ShardId, UnixMs,
+    UpstreamEvent, UserId, WantedMark,
 };
 use guildgate_wire::EventFrame;
 use serde_json::Value;
@@ -109,6 +109,7 @@ impl Screen {
 
 pub(super) struct Rig {
     pub(super) hub: Hub,
+    held_since: Option<Mono>,
     pub(super) now: Now,
     pub(super) screens: BTreeMap<ClientId, Screen>,
     /// Requests for members, unanswered.
@@ -129,6 +130,7 @@ impl Rig {
     pub(super) fn new(config: Config) -> Rig {
         Rig {
             hub: Hub::new(config),
+            held_since: None,
             now: Now {
                 mono: Default::default(),
                 wall: UnixMs(1_800_000_000_000),
@@ -142,6 +144,11 @@ impl Rig {
             rights: Vec::new(),
             broadcasts: 0,
         }
+    }
+
+    /// How long the last thing that was told to a guild had been held back.
+    pub(super) fn held_for(&self) -> Option<Duration> {
+        self.held_since.map(|since| self.now.mono.since(since))
     }
 
     /// A hub whose one shard is up with [`GUILD`] and [`OTHER`], both [`sample`]s.
@@ -281,7 +288,9 @@ impl Rig {
                 audience,
                 event,
                 edges,
+                held_since,
             } => {
+                self.held_since = held_since;
                 self.broadcasts += 1;
                 let mut mask = 0;
                 for (client, screen) in &mut self.screens {

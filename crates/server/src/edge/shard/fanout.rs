@@ -258,6 +258,7 @@ impl Shard {
                 carrier.write_own(place, entries, cursor, shared)
             }
         }));
+        place.count_outbox(&parts.stats);
         match done {
             Ok(Ok(())) => {
                 let staged = place
@@ -311,6 +312,7 @@ impl Shard {
         let done = catch_unwind(AssertUnwindSafe(|| {
             carrier.admit_all(place, guild.entries_from(cursor));
         }));
+        place.count_outbox(&parts.stats);
         if done.is_err() {
             aftermath.push(Aftermath::Panicked(slot));
         }
@@ -338,6 +340,7 @@ impl Shard {
             aftermath,
         };
         let done = catch_unwind(AssertUnwindSafe(|| carrier.admit(place, event)));
+        place.count_outbox(&parts.stats);
         if done.is_err() {
             aftermath.push(Aftermath::Panicked(slot));
         }

@@ -91,6 +91,7 @@ impl Shard {
                 audience,
                 event,
                 edges: _,
+                held_since: _,
             } => self.broadcast(guild, audience, event, received),
             // The rest is between the hub's own thread and Discord's side.
             _ => tracing::warn!("a message of the hub's came to an edge shard by mistake"),

@@ -4,7 +4,7 @@ use guildgate_core::{client::Client, outbox};
 use guildgate_model::{GuildId, UserId};
 use guildgate_wire::SessionId;
 
-use crate::edge::{Peer, codec::Decoder, transport::Transport};
+use crate::edge::{EdgeStats, Peer, codec::Decoder, transport::Transport};
 
 /// A client, and its socket while it has one.
 #[derive(Debug)]
@@ -18,6 +18,14 @@ pub(super) struct Place {
     pub(super) listed: Option<Box<Listed>>,
     /// What it counts as in the figures.
     pub(super) standing: Standing,
+    pub(super) counted: Counted,
+}
+
+/// How much of a client's outbox is in the shard's figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    waiting: u32,
+    kept: u32,
 }
 
 /// What a session is found by.
@@ -47,6 +55,37 @@ impl Place {
             dirty: false,
             listed: None,
             standing: Standing::Stranger,
+            counted: Counted::default(),
+        }
+    }
+
+    /// Brings the figures up to what is in the outbox now; most of the time nothing is.
+    pub(super) fn count_outbox(&mut self, stats: &EdgeStats) {
+        let (waiting, kept) = self.client.outbox().depths();
+        self.count_as(
+            Counted {
+                waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+                kept: u32::try_from(kept).unwrap_or(u32::MAX),
+            },
+            stats,
+        );
+    }
+
+    /// Takes the client out of the figures, for it goes; says how many frames waited for it
+    /// when its machine was last fed.
+    pub(super) fn discount_outbox(&mut self, stats: &EdgeStats) -> u64 {
+        let waited = self.counted.waiting;
+        self.count_as(Counted::default(), stats);
+        waited.into()
+    }
+
+    fn count_as(&mut self, now: Counted, stats: &EdgeStats) {
+        let before = std::mem::replace(&mut self.counted, now);
+        if before != now {
+            stats.waiting.add(now.waiting.into());
+            stats.waiting.sub(before.waiting.into());
+            stats.kept.add(now.kept.into());
+            stats.kept.sub(before.kept.into());
         }
     }
 }

@@ -97,9 +97,10 @@ impl Shard {
             return Some(answer);
         }
         let id = self.id(slot);
-        let Some(place) = self.places.remove(slot) else {
+        let Some(mut place) = self.places.remove(slot) else {
             return Some(answer);
         };
+        place.discount_outbox(&self.parts.stats);
         self.wheel.cancel(slot);
         self.parts.stats.clients.sub(1);
         self.parts.stats.sockets.sub(1);

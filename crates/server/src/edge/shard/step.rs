@@ -34,11 +34,11 @@ impl Shard {
         }
         self.perform(slot, &mut outputs);
         self.outputs = outputs;
-        if let Some(deadline) = self
-            .places
-            .at(slot)
-            .and_then(|place| place.client.deadline())
-        {
+        let Some(place) = self.places.at(slot) else {
+            return;
+        };
+        place.count_outbox(&self.parts.stats);
+        if let Some(deadline) = place.client.deadline() {
             self.wheel.schedule(slot, deadline);
         }
     }
@@ -98,7 +98,10 @@ impl Shard {
         }
         self.unlist(slot);
         self.wheel.cancel(slot);
-        self.places.remove(slot);
+        if let Some(mut place) = self.places.remove(slot) {
+            let waited = place.discount_outbox(&self.parts.stats);
+            self.parts.stats.dropped.add(waited);
+        }
         self.parts.stats.clients.sub(1);
         self.tell(FromEdge::Gone(client));
     }
@@ -116,6 +119,7 @@ impl Shard {
             if place.client.outbox_mut().queue_raw(text, limits).is_err() {
                 self.aftermath.push(super::Aftermath::Overrun(slot));
             }
+            place.count_outbox(&self.parts.stats);
             return;
         }
         let deflate = socket.peer.deflate;

@@ -179,3 +179,36 @@ fn a_revocation_is_told_to_those_it_may_concern_and_runs_nobody_elses_machine() 
     assert!(rig.shard.places.at(members[0].slot).is_none());
     assert_eq!(rig.shard.places.len(), 9);
 }
+
+#[test]
+fn what_waits_and_what_is_dropped_is_counted() {
+    let mut rig = Rig::new();
+    // A session, and a basic client.
+    let mut members = [rig.arrive(), rig.arrive()];
+    rig.finish();
+    for member in &members {
+        rig.block(member.slot, true);
+    }
+    for _ in 0..3 {
+        rig.broadcast(&mut members);
+    }
+    rig.finish();
+    let figures = |rig: &Rig| {
+        let stats = &rig.shard.parts.stats;
+        [&stats.waiting, &stats.kept, &stats.dropped].map(|figure| figure.load())
+    };
+    assert_eq!(figures(&rig), [6, 0, 0]);
+    rig.block(members[0].slot, false);
+    rig.finish();
+    assert_eq!(
+        figures(&rig),
+        [3, 3, 0],
+        "a session's are kept once they are written"
+    );
+    rig.shard.lose_socket(members[1].slot);
+    assert_eq!(figures(&rig), [0, 3, 3]);
+    rig.shard.lose_socket(members[0].slot);
+    assert_eq!(figures(&rig), [0, 3, 3], "a session outlives its socket");
+    rig.shard.forget(members[0].slot);
+    assert_eq!(figures(&rig), [0, 0, 3]);
+}

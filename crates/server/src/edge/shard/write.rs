@@ -76,6 +76,9 @@ impl Shard {
                 if self.flush(slot).is_err() {
                     self.aftermath.push(Aftermath::Lost(slot));
                 }
+                if let Some(place) = self.places.at(slot) {
+                    place.count_outbox(&self.parts.stats);
+                }
             }
         }
         // What was soiled meanwhile comes next turn; the list keeps its room.
