@@ -9,16 +9,16 @@ use guildgate_load::{
     peers::{self, Kind, Places, Size},
     plot,
     process::Process,
-    report::Report,
-    scenario::{self, Scenario, Setting},
+    report::{Goals, Report},
+    scenario::{self, AUTHENTICATE_WITHIN, Scenario, Setting},
     spawn::{self, Spawned, Wish},
 };
 
 /// Measures a running gateway from its clients' side.
 ///
 /// With --spawn it starts a gateway and a simulated Discord of its own. Otherwise name a running
-/// one: --gateway, --admin-key, --guild, and --pid for its memory and CPU. A run whose
-/// expectations fail exits with 1.
+/// one: --gateway, --admin-key, --guild, and --pid for its memory and CPU. A run in which
+/// something is lost or wrong exits with 1; with --expect, so does one that misses a goal.
 #[derive(Debug, Parser)]
 #[command(
     name = "guildgate-load",
@@ -125,6 +125,12 @@ struct Options {
     /// How long to measure, seconds.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// Attackers of each kind, in `hostile`.
+    #[arg(long, default_value_t = 200)]
+    attackers: usize,
+    /// Fail if a goal is missed, not only if something is wrong.
+    #[arg(long)]
+    expect: bool,
     /// Full sessions of users rather than basic connections.
     #[arg(long)]
     full: bool,
@@ -138,12 +144,17 @@ fn main() -> Result<ExitCode> {
     match (cli.task, cli.options) {
         (Some(Task::Peers(peers)), _) => {
             let report = measure_peers(&peers)?;
-            tell(&report, peers.json)
+            tell(&report, peers.json, Goals::Told)
         }
         (Some(Task::Plot(plot)), _) => draw(&plot),
         (None, Some(options)) => {
             let report = measure(&options)?;
-            tell(&report, options.json)
+            let goals = if options.expect {
+                Goals::Required
+            } else {
+                Goals::Told
+            };
+            tell(&report, options.json, goals)
         }
         (None, None) => unreachable!("clap asks for a scenario"),
     }
@@ -208,17 +219,22 @@ fn measure(options: &Options) -> Result<Report> {
         rate: options.rate,
         lasting: Duration::try_from_secs_f64(options.seconds).context("--seconds is no time")?,
         full: options.full,
+        attackers: options.attackers,
+        authenticate_within: match spawned {
+            Some(_) => options.scenario.authenticate_within(),
+            None => AUTHENTICATE_WITHIN,
+        },
     };
     scenario::run(options.scenario, &setting)
 }
 
-fn tell(report: &Report, json: bool) -> Result<ExitCode> {
+fn tell(report: &Report, json: bool, goals: Goals) -> Result<ExitCode> {
     if json {
         println!("{}", serde_json::to_string_pretty(report)?);
     } else {
         print!("{report}");
     }
-    Ok(if report.failures.is_empty() {
+    Ok(if report.is_good(goals) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -235,5 +251,6 @@ fn spawn(options: &Options) -> Result<Spawned> {
         processor: options.pin,
         members: options.connections,
         count_interval: options.scenario.count_interval(),
+        authenticate_within: options.scenario.authenticate_within(),
     })
 }

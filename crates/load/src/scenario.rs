@@ -58,6 +58,27 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// The gateway's `limits.authenticate_within` that the scenario is run with: short where
+    /// it is waited for.
+    #[must_use]
+    pub fn authenticate_within(self) -> Duration {
+        match self {
+            Scenario::Hostile => Duration::from_secs(5),
+            Scenario::Idle
+            | Scenario::Fanout
+            | Scenario::Storm
+            | Scenario::Reconnect
+            | Scenario::Slow
+            | Scenario::Roles
+            | Scenario::Editors => AUTHENTICATE_WITHIN,
+        }
+    }
+}
+
+/// A gateway's `limits.authenticate_within`, if it is not told another.
+pub const AUTHENTICATE_WITHIN: Duration = Duration::from_secs(20);
+
 /// What a scenario runs against, and how large.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -83,6 +104,10 @@ pub struct Setting {
     pub lasting: Duration,
     /// Whether connections are full sessions rather than basic.
     pub full: bool,
+    /// How many attackers there are of each kind, where there are any.
+    pub attackers: usize,
+    /// How long the gateway lets a client go without authenticating.
+    pub authenticate_within: Duration,
 }
 
 /// The users that full connections are: far from any real id.

@@ -37,6 +37,8 @@ pub struct Wish {
     pub members: usize,
     /// `count_interval`: `0s` where every count is to reach every client.
     pub count_interval: &'static str,
+    /// `limits.authenticate_within`.
+    pub authenticate_within: Duration,
 }
 
 impl Wish {
@@ -90,6 +92,10 @@ impl Spawned {
             .env("DISCORD_TOKEN", "simulator")
             .env("GUILDGATE_DISCORD__API_URL", &api)
             .env("GUILDGATE_COUNT_INTERVAL", wish.count_interval)
+            .env(
+                "GUILDGATE_LIMITS__AUTHENTICATE_WITHIN",
+                format!("{}s", wish.authenticate_within.as_secs()),
+            )
             .env("GUILDGATE_LOG__LEVEL", "warn");
         let mut spawned = Spawned {
             gateway,

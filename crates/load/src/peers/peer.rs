@@ -17,6 +17,7 @@ use crate::{
     clock,
     control::{Api, Discord, Wanted},
     engine::Manner,
+    scenario::AUTHENTICATE_WITHIN,
     spawn::{self, Spawned, Wish, free_port},
 };
 
@@ -184,6 +185,7 @@ fn guildgate(places: &Places) -> Result<Peer> {
         processor: places.processor,
         members: 1,
         count_interval: "0s",
+        authenticate_within: AUTHENTICATE_WITHIN,
     })?;
     let api = Api::new(&format!("http://{}", spawned.gateway), spawn::ADMIN_KEY);
     let token = api.issue(Wanted {

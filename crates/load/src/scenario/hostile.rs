@@ -1,22 +1,25 @@
 //! Clients that mean harm, beside good ones.
 
-use std::{
-    io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
-};
+mod attack;
+mod raw;
+mod upgraded;
+
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use super::{Setting, audience::Audience};
 use crate::{
     clock,
-    engine::{Engine, Identity, Manner, Seen, Watch},
-    report::{Report, Times},
+    engine::Manner,
+    report::{Report, Times, Wanted},
 };
+use attack::{Attack, Ends};
+use raw::Raw;
+use upgraded::Upgraded;
 
-/// Good connections hear events before and during each attack; what becomes of the attackers
-/// is counted.
+/// Good connections hear events before and during each attack; each attacker must end as the
+/// protocol has it, and the good ones must notice nothing.
 pub fn run(setting: &Setting) -> Result<Report> {
     let mut report = Report::new("hostile");
     let mut audience = Audience::new(setting)?;
@@ -26,125 +29,133 @@ pub fn run(setting: &Setting) -> Result<Report> {
         .map(|identity| (identity, Manner::Good, None));
     let took = audience.gather(setting.ramp, who)?;
     audience.tell(&mut report, setting.connections, took);
-    let before = setting.process.map(|process| process.cost()).transpose()?;
 
-    let mut joiner = Joiner::new(setting)?;
-    report.times("nobody hostile", &joiner.hear(setting, &mut audience)?);
+    let mut good = Good::new(setting, audience)?;
+    let alone = good.hear(setting, || Ok(()))?;
+    report.times("nobody hostile", &alone);
+    let alone = alone.p99_ms();
 
-    let silent = raw(setting.gateway, ATTACKERS, b"")?;
-    report.times(
-        "beside half-open sockets",
-        &joiner.hear(setting, &mut audience)?,
-    );
-
-    let trickling = raw(
-        setting.gateway,
-        ATTACKERS,
-        b"GET /gateway HTTP/1.1\r\nX-A: ",
-    )?;
-    report.times(
-        "beside headers that never end",
-        &joiner.hear_while(setting, &mut audience, || {
-            for socket in &trickling {
-                // A refused byte is what the server is meant to come to.
-                let _ = (&mut &*socket).write(b"a");
-            }
-        })?,
-    );
-
-    let long = vec![b'a'; 1 << 20];
-    let flooding = raw(setting.gateway, ATTACKERS / 10, b"GET / HTTP/1.1\r\nX-A: ")?;
-    for socket in &flooding {
-        let _ = (&mut &*socket).write(&long);
-    }
-    report.times(
-        "beside a MiB of header",
-        &joiner.hear(setting, &mut audience)?,
-    );
-    tell_end(&mut report, "a MiB of header", &flooding);
-
-    // Opcode 1 (text), final, masked, with the length 2^63 - 1.
-    let huge = [
-        0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0,
+    let gateway = setting.gateway;
+    let count = setting.attackers;
+    // Each is longer than the longest header that is read.
+    let floods = (count / 10).max(1);
+    let mut attacks: [(&str, usize, Box<dyn Attack>); 7] = [
+        (
+            "half-open sockets",
+            count,
+            Box::new(Raw::silent(gateway, count)),
+        ),
+        (
+            "headers that never end",
+            count,
+            Box::new(Raw::trickling(gateway, count)),
+        ),
+        (
+            "a MiB of header",
+            floods,
+            Box::new(Raw::long(gateway, floods)),
+        ),
+        (
+            "frames of 2^63 bytes",
+            count,
+            Box::new(Upgraded::huge(gateway, count)?),
+        ),
+        (
+            "ping floods",
+            count,
+            Box::new(Upgraded::pings(gateway, count)?),
+        ),
+        (
+            "one byte a second",
+            count,
+            Box::new(Upgraded::byte_by_byte(gateway, count)?),
+        ),
+        (
+            "never authenticating",
+            count,
+            Box::new(Upgraded::mute(gateway, count)?),
+        ),
     ];
-    upgraded(
-        &mut report,
-        setting,
-        &mut joiner,
-        &mut audience,
-        "frames of 2^63 bytes",
-        &huge,
-    )?;
-    let pings: Vec<u8> = [0x89, 0x80, 0, 0, 0, 0].repeat(10_000);
-    upgraded(
-        &mut report,
-        setting,
-        &mut joiner,
-        &mut audience,
-        "ping floods",
-        &pings,
-    )?;
-    upgraded(
-        &mut report,
-        setting,
-        &mut joiner,
-        &mut audience,
-        "never authenticating",
-        b"",
-    )?;
-
-    if let (Some(process), Some(before)) = (setting.process, before) {
-        let grown = process
-            .cost()?
-            .resident_bytes
-            .saturating_sub(before.resident_bytes) as f64;
-        report.figure("resident growth", grown / 1e6, "MB");
+    for (name, count, attack) in &mut attacks {
+        let times = beside(
+            &mut report,
+            setting,
+            &mut good,
+            (name, *count),
+            &mut **attack,
+        )?;
+        report.times(&format!("beside {name}"), &times);
+        let bound = alone.mul_add(SLOWER_MAX, JITTER_MS);
+        let name = format!("beside {name}, p99");
+        report.goal(name, times.p99_ms(), Wanted::Below(bound), "ms");
     }
-    // Late, since a server may give them some time.
-    audience.listen(PATIENCE)?;
-    tell_end(&mut report, "half-open sockets", &silent);
-    tell_end(&mut report, "headers that never end", &trickling);
-    let closed = audience.sight.closed.values().sum::<usize>();
-    report.expect(closed == 0, || {
-        format!("{closed} good connections were closed")
-    });
-    let deaf = audience
-        .sight
-        .counts
-        .iter()
-        .filter(|&&count| count != joiner.count)
-        .count();
-    report.expect(deaf == 0, || {
-        format!("{deaf} good connections do not show the true count")
-    });
+    good.judge(&mut report);
     Ok(report)
 }
 
-/// Brings in one member after another, for the good ones to hear of.
-struct Joiner {
+/// One attack, from its first socket to its end.
+fn beside(
+    report: &mut Report,
+    setting: &Setting,
+    good: &mut Good,
+    (name, count): (&str, usize),
+    attack: &mut dyn Attack,
+) -> Result<Times> {
+    let before = resident(setting)?;
+    attack.begin()?;
+    let times = good.hear(setting, || attack.go_on())?;
+    if let (Some(before), Some(during)) = (before, resident(setting)?) {
+        let each = during.saturating_sub(before) as f64 / count as f64;
+        let name = format!("{name}: memory an attacker");
+        report.goal(name, each, Wanted::Below(ATTACKER_BYTES_MAX), "B");
+    }
+    let waiting = clock::now();
+    let within = attack.over_within(setting.authenticate_within) + LEEWAY;
+    while attack.ends().all() < count && waiting.elapsed() < within {
+        attack.go_on()?;
+        good.audience.listen(Duration::from_millis(50))?;
+    }
+    let Ends { by_code, cut } = attack.ends();
+    for (code, count) in by_code {
+        report.figure(format!("{name}: ended with {code}"), *count as f64, "");
+    }
+    report.figure(format!("{name}: cut"), *cut as f64, "");
+    let rightly = attack.rightly_ended();
+    report.expect(rightly == count, || {
+        format!("{name}: {rightly} of {count} ended as the protocol has it")
+    });
+    attack.stop();
+    Ok(times)
+}
+
+fn resident(setting: &Setting) -> Result<Option<u64>> {
+    let cost = setting.process.map(|process| process.cost()).transpose()?;
+    Ok(cost.map(|cost| cost.resident_bytes))
+}
+
+/// The good connections, and the true count.
+struct Good {
+    audience: Audience,
     count: u64,
 }
 
-impl Joiner {
-    fn new(setting: &Setting) -> Result<Joiner> {
+impl Good {
+    fn new(setting: &Setting, audience: Audience) -> Result<Good> {
         let guild = setting.api.guild(setting.guild)?;
-        Ok(Joiner {
-            count: guild["member_count"]
-                .as_u64()
-                .context("the guild has no count")?,
+        let count = guild["member_count"].as_u64();
+        Ok(Good {
+            audience,
+            count: count.context("the guild has no count")?,
         })
     }
 
-    fn hear(&mut self, setting: &Setting, audience: &mut Audience) -> Result<Times> {
-        self.hear_while(setting, audience, || {})
-    }
-
-    fn hear_while(
+    /// Brings in one member after another, for the good ones to hear of.
+    fn hear(
         &mut self,
         setting: &Setting,
-        audience: &mut Audience,
-        mut meanwhile: impl FnMut(),
+        mut meanwhile: impl FnMut() -> Result<()>,
     ) -> Result<Times> {
+        let audience = &mut self.audience;
         audience.sight.arrivals.clear();
         let start = clock::now();
         let joins = (setting.rate * setting.lasting.as_secs_f64()).max(1.0) as u32;
@@ -153,7 +164,7 @@ impl Joiner {
                 .discord
                 .start_joins(setting.guild, joins, setting.rate.max(1.0) as u32)?;
         while start.elapsed() < setting.lasting {
-            meanwhile();
+            meanwhile()?;
             audience.listen(Duration::from_millis(50))?;
         }
         self.count += u64::from(joins);
@@ -164,90 +175,26 @@ impl Joiner {
         let emitted = setting.discord.burst(burst)?;
         Ok(audience.sight.times(&emitted.emissions))
     }
-}
 
-/// Counts how upgraded attackers end.
-#[derive(Default)]
-struct Ends {
-    live: usize,
-    closed: std::collections::BTreeMap<u16, usize>,
-}
-
-impl Watch for Ends {
-    fn on(&mut self, _: usize, seen: Seen<'_>) {
-        match seen {
-            Seen::Closed(code) => *self.closed.entry(code.unwrap_or(0)).or_default() += 1,
-            Seen::Refused(status) => *self.closed.entry(status).or_default() += 1,
-            Seen::Live { .. } => self.live += 1,
-            Seen::Event(_) | Seen::Answer(_) => {}
-        }
+    fn judge(&self, report: &mut Report) {
+        let sight = &self.audience.sight;
+        let closed = sight.closed.values().sum::<usize>();
+        report.expect(closed == 0, || {
+            format!("{closed} good connections were closed")
+        });
+        let deaf = sight.counts.iter().filter(|&&seen| seen != self.count);
+        let deaf = deaf.count();
+        report.expect(deaf == 0, || {
+            format!("{deaf} good connections do not show the true count")
+        });
     }
 }
 
-/// Attackers that upgrade, never authenticate, and send `bytes`.
-fn upgraded(
-    report: &mut Report,
-    setting: &Setting,
-    joiner: &mut Joiner,
-    audience: &mut Audience,
-    name: &str,
-    bytes: &[u8],
-) -> Result<()> {
-    let mut engine = Engine::new(setting.gateway)?;
-    let mut ends = Ends::default();
-    let nobody = std::sync::Arc::new(Identity {
-        token: None,
-        user: None,
-        guild: None,
-    });
-    let links = (0..ATTACKERS)
-        .map(|_| engine.dial(nobody.clone(), Manner::Mute, None))
-        .collect::<Result<Vec<_>, _>>()?;
-    let upgrading = clock::now();
-    while !engine.is_upgraded() && upgrading.elapsed() < UPGRADING {
-        engine.turn(Duration::from_millis(10), &mut ends)?;
-    }
-    let times = joiner.hear_while(setting, audience, || {
-        for &link in &links {
-            // A refused byte is what the server is meant to come to.
-            let _ = engine.send_raw(link, bytes);
-        }
-        let _ = engine.turn(Duration::ZERO, &mut ends);
-    })?;
-    report.times(&format!("beside {name}"), &times);
-    for (code, count) in ends.closed {
-        report.figure(format!("{name}: ended with {code}"), count as f64, "");
-    }
-    Ok(())
-}
-
-fn raw(gateway: SocketAddr, count: usize, head: &[u8]) -> Result<Vec<TcpStream>> {
-    (0..count)
-        .map(|_| {
-            let mut socket = TcpStream::connect(gateway)?;
-            socket.write_all(head)?;
-            socket.set_nonblocking(true)?;
-            Ok(socket)
-        })
-        .collect()
-}
-
-/// Tells how many of these the server has closed.
-fn tell_end(report: &mut Report, name: &str, sockets: &[TcpStream]) {
-    let mut answer = [0; 1024];
-    let ended = sockets
-        .iter()
-        .filter(|socket| match (&mut &**socket).read(&mut answer) {
-            Ok(_) => true,
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
-        })
-        .count();
-    report.figure(format!("{name}: answered or closed"), ended as f64, "");
-    report.figure(format!("{name}: in all"), sockets.len() as f64, "");
-}
-
-const ATTACKERS: usize = 200;
-/// Longer than a server should wait for an upgrade.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How many times longer the good ones may wait beside attackers, and what any may wait more.
+const SLOWER_MAX: f64 = 2.0;
+const JITTER_MS: f64 = 5.0;
+/// Memory that one attacker may cost while it lasts.
+const ATTACKER_BYTES_MAX: f64 = 32.0 * 1024.0;
+/// How much later an attacker may end.
+const LEEWAY: Duration = Duration::from_secs(10);
 const DRAINING: Duration = Duration::from_secs(10);
-const UPGRADING: Duration = Duration::from_secs(10);

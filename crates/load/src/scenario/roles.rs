@@ -5,7 +5,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Setting, audience::Audience, users};
-use crate::{engine::Manner, report::Report};
+use crate::{
+    engine::Manner,
+    report::{Report, Wanted},
+};
 
 /// Everybody holds one role; it is changed, and each must hear of their own permissions, once a
 /// change.
@@ -37,9 +40,13 @@ pub fn run(setting: &Setting) -> Result<Report> {
         format!("{astray} links did not hear each of {edits} edits once")
     });
     report.figure("edits", f64::from(edits), "");
-    report.times(
-        "from the edit to the socket",
-        &audience.sight.privilege_times(&emitted.emissions),
+    let times = audience.sight.privilege_times(&emitted.emissions);
+    report.times("from the edit to the socket", &times);
+    report.goal(
+        "edit to socket, p99",
+        times.p99_ms(),
+        Wanted::Below(1000.0),
+        "ms",
     );
     if let (Some(process), Some(before)) = (setting.process, before) {
         let cpu = process.cost()?.cpu.saturating_sub(before.cpu).as_secs_f64();

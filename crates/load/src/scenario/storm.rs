@@ -5,7 +5,11 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Setting, audience::Audience, users};
-use crate::{clock, engine::Manner, report::Report};
+use crate::{
+    clock,
+    engine::Manner,
+    report::{Report, Wanted},
+};
 
 /// Joins come at `rate`; meanwhile a role is changed now and then, and those updates must not
 /// wait behind the counts. In the end every link shows the true count.
@@ -63,6 +67,13 @@ pub fn run(setting: &Setting) -> Result<Report> {
     report.figure("settled after", took.as_secs_f64(), "s");
     let times = sight.privilege_times(&emitted.emissions);
     report.times("privilege updates meanwhile", &times);
+    let p99 = times.p99_ms();
+    report.goal(
+        "privilege updates meanwhile, p99",
+        p99,
+        Wanted::Below(250.0),
+        "ms",
+    );
     if let (Some(before), Some(after)) = (before, after) {
         let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
         report.figure(
@@ -72,6 +83,10 @@ pub fn run(setting: &Setting) -> Result<Report> {
         );
         let grown = after.resident_bytes.saturating_sub(before.resident_bytes) as f64;
         report.figure("resident growth", grown / 1e6, "MB");
+        let share = cpu / took.as_secs_f64() * 100.0;
+        report.goal("server CPU", share, Wanted::Below(100.0), "% of one core");
+        let bound = Wanted::Below(GROWTH_MB_MAX);
+        report.goal("resident growth", grown / 1e6, bound, "MB");
     }
     let astray = sight.counts.iter().filter(|&&count| count != last).count();
     report.expect(converged, || {
@@ -83,4 +98,6 @@ pub fn run(setting: &Setting) -> Result<Report> {
 /// How many of the links hold the role that is edited.
 const HOLDERS: usize = 500;
 const EDITS_A_SECOND: u32 = 2;
+/// Memory that counts as flat: allocators round, and tables grow once.
+const GROWTH_MB_MAX: f64 = 16.0;
 const CONVERGING: Duration = Duration::from_secs(20);
