@@ -55,6 +55,28 @@ impl Api {
             .is_ok()
     }
 
+    /// One figure of `/metrics`, by its whole name and labels; none if it is not there.
+    ///
+    /// # Errors
+    /// If the gateway does not answer.
+    pub fn metric(&self, name: &str) -> Result<Option<f64>> {
+        let text = self
+            .agent
+            .get(format!("{}/metrics", self.base))
+            .call()
+            .context("asking the gateway for its metrics")?
+            .body_mut()
+            .read_to_string()
+            .context("reading the gateway's metrics")?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value
+            .map(str::parse)
+            .transpose()
+            .context("a metric is no number")
+    }
+
     /// The live view of a guild.
     ///
     /// # Errors

@@ -192,14 +192,14 @@ impl Engine {
         }
     }
 
-    /// Lets those that stopped reading read again.
+    /// Lets those that stopped reading read again, to the end.
     pub fn read_again(&mut self, watch: &mut impl Watch) {
         let stopped: Vec<usize> = self
             .links
             .iter_mut()
             .filter(|(_, link)| link.manner == Manner::StopsReading)
             .map(|(id, link)| {
-                link.manner = Manner::Good;
+                link.manner = Manner::ReadsOn;
                 id
             })
             .collect();
@@ -368,6 +368,7 @@ impl Engine {
                     return Step::Over;
                 }
             }
+            frame::Kind::Ping if self.links[id].manner == Manner::ReadsOn => {}
             frame::Kind::Ping => {
                 self.out.clear();
                 frame::write(frame::PONG, payload, &mut self.out);
@@ -396,6 +397,7 @@ impl Engine {
                 self.send(id, &text).is_ok()
             }
             Some(2) => self.on_authenticated(id, payload, watch),
+            Some(3) if link.manner == Manner::ReadsOn => true,
             Some(3) => {
                 let seen = link.session.as_ref().map(|session| session.sequence);
                 let text = serde_json::json!({ "op": 4, "d": seen }).to_string();

@@ -22,6 +22,9 @@ pub enum Manner {
     Good,
     /// Stops reading once it is on its guild.
     StopsReading,
+    /// Reads late what came while it did not, and answers nothing: its socket may be gone at the
+    /// other end, which would answer with a reset before all is read.
+    ReadsOn,
     /// Never authenticates.
     Mute,
     /// Has nothing to say to a server that speaks no protocol: upgraded is live.
