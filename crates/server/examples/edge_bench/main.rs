@@ -3,24 +3,28 @@
 //! ```text
 //! cargo run --release -p guildgate-server --example edge_bench -- idle 10000 basic
 //! cargo run --release -p guildgate-server --example edge_bench -- fanout 1000 full 16 200
-//! cargo run --release -p guildgate-server --example edge_bench -- memory 1000000 full
+//! cargo run --release -p guildgate-server --example edge_bench -- memory 10000,100000,1000000 full
+//! cargo run --release -p guildgate-server --example edge_bench -- deflate
 //! ```
 //!
 //! `idle SOCKETS KIND [tls]`: resident memory of an authenticated connection on a guild.
 //! `fanout SOCKETS KIND INFLIGHT ROUNDS`: CPU of one frame, the edge's and the bare loop's,
-//! in turns. `memory CLIENTS KIND`: the same without sockets, for numbers beyond the limit on
-//! open files. KIND is `basic` or `full`. The clients are another process, so that their
-//! memory and time are not counted.
+//! in turns. `memory CLIENTS,… KIND`: the same without sockets, for numbers beyond the limit on
+//! open files, at each of these points on the way up; and an event of its own to each, as a role
+//! edit makes them. `deflate`: what deflating one text costs and saves. KIND is `basic` or
+//! `full`. The clients are another process, so that their memory and time are not counted.
 
 mod bare;
+mod deflate;
+mod memory;
 mod node;
 mod proc;
 mod readers;
 mod tls;
 
-use std::{error::Error, io::Read, net::TcpListener, sync::Arc, sync::atomic::Ordering};
+use std::{error::Error, io::Read, net::TcpListener};
 
-use guildgate_server::edge::{Handover, MemorySink};
+use guildgate_server::edge::Handover;
 
 use node::{Kind, Node};
 use readers::{Carrier, Readers};
@@ -40,11 +44,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             in_flight.parse()?,
             rounds.parse()?,
         ),
-        ["memory", clients, kind] => memory(clients.parse()?, Kind::named(kind)?),
+        ["memory", clients, kind] => {
+            let points: Result<Vec<usize>, _> = clients.split(',').map(str::parse).collect();
+            memory::run(&points?, Kind::named(kind)?)
+        }
+        ["deflate"] => deflate::run(),
         ["readers", address, sockets, carrier] => {
             readers::run(address, sockets.parse()?, Carrier::named(carrier))
         }
-        _ => Err("usage: edge_bench idle|fanout|memory …; see the top of its source".into()),
+        _ => {
+            Err("usage: edge_bench idle|fanout|memory|deflate …; see the top of its source".into())
+        }
     }
 }
 
@@ -132,36 +142,6 @@ fn fanout(
         stats.frames_out.load(),
         stats.writes.load(),
         stats.blocked.load()
-    );
-    Ok(())
-}
-
-fn memory(clients: usize, kind: Kind) -> Result<(), Box<dyn Error>> {
-    let node = Node::start()?;
-    let sink = Arc::new(MemorySink::default());
-    let before = proc::resident_bytes()?;
-    let began = proc::cpu_nanos("edge-0")?;
-    for number in 0..clients {
-        let unread = node::script(number, kind);
-        node.hand_over(
-            Handover::memory(Arc::clone(&sink), node::peer(), unread),
-            number,
-        );
-    }
-    node.wait_for(clients);
-    let connected = proc::cpu_nanos("edge-0")?;
-    let resident = proc::resident_bytes()? - before;
-    let writes = sink.writes.load(Ordering::Relaxed);
-    node.broadcast(1_000_000, 1);
-    while sink.writes.load(Ordering::Relaxed) < writes + clients as u64 {
-        std::thread::yield_now();
-    }
-    let told = proc::cpu_nanos("edge-0")?;
-    println!(
-        "memory {kind:?}: {clients} clients, {:.0} resident bytes each, connecting {:.2} us each, one event {:.3} us each",
-        resident as f64 / clients as f64,
-        (connected - began) as f64 / clients as f64 / 1_000.0,
-        (told - connected) as f64 / clients as f64 / 1_000.0,
     );
     Ok(())
 }

@@ -4,17 +4,18 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use guildgate_core::{
+    ClientId,
     client::{Answer, Ask},
     hub::{Audience, Output},
 };
-use guildgate_model::{GuildId, TokenId, UserId};
+use guildgate_model::{GuildId, Permissions, TokenId, UserId};
 use guildgate_server::{
     clock::Clock,
     edge::{EdgeConfig, EdgeStats, Edges, FromEdge, Handover, Peer, ToEdge},
@@ -45,6 +46,7 @@ impl Kind {
 pub struct Node {
     edges: Edges,
     joined: Arc<AtomicUsize>,
+    clients: Arc<Mutex<Vec<ClientId>>>,
 }
 
 impl Node {
@@ -60,17 +62,26 @@ impl Node {
         };
         let (edges, _threads) = Edges::start(&config, &out, Clock::start())?;
         let joined = Arc::new(AtomicUsize::new(0));
+        let clients = Arc::new(Mutex::new(Vec::new()));
         let (told, counted) = (edges.clone(), Arc::clone(&joined));
+        let noted = Arc::clone(&clients);
         std::thread::Builder::new()
             .name("script".to_owned())
             .spawn(move || {
                 while let Some(said) = heard.blocking_recv() {
                     if let FromEdge::Ask { client, ask, .. } = said {
+                        if let Ask::ConnectGuild { .. } = ask {
+                            noted.lock().expect("nobody panics").push(client);
+                        }
                         answer(&told, client, ask, &counted);
                     }
                 }
             })?;
-        Ok(Node { edges, joined })
+        Ok(Node {
+            edges,
+            joined,
+            clients,
+        })
     }
 
     pub fn hand_over(&self, socket: Handover, number: usize) {
@@ -108,11 +119,34 @@ impl Node {
         self.edges.ring(0);
     }
 
+    /// Tells each client their own permissions. `sent` is called now and then with how many
+    /// that are, and waits for them: what waits here is no client's memory.
+    pub fn edit_role(&self, sent: impl Fn(usize)) {
+        let clients = self.clients.lock().expect("nobody panics");
+        let mut told = 0;
+        for some in clients.chunks(EDITS_AT_ONCE) {
+            for &client in some {
+                let user = UserId(client.slot.into());
+                let permissions = Permissions::MANAGE_GUILD;
+                let event = EventFrame::privilege(GUILD, user, "somebody", permissions);
+                let output = Output::ToClient { client, event };
+                let received = None;
+                self.edges.push(0, ToEdge::Hub { output, received });
+            }
+            self.edges.ring(0);
+            told += some.len();
+            sent(told);
+        }
+    }
+
     pub fn stats(&self) -> Arc<EdgeStats> {
         let (stats, _) = self.edges.stats().next().expect("one shard");
         Arc::clone(stats)
     }
 }
+
+/// Events of their own for clients that wait at once.
+const EDITS_AT_ONCE: usize = 16 * 1024;
 
 /// A frame as the edge writes it to basic clients.
 pub fn count_frame(number: u64) -> Vec<u8> {
