@@ -104,6 +104,7 @@ pub(super) fn upstream(config: &Config, wanted: &Arc<WantedUsers>) -> UpstreamCo
         config::UserOpcodes::Refuse => UserOpcodes::Refuse,
     };
     upstream.presence = presence(discord);
+    upstream.wanted = Some(Arc::clone(wanted));
     upstream
 }
 
@@ -130,4 +131,17 @@ fn presence(discord: &DiscordConfig) -> Option<Presence> {
         status,
         afk: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hub_and_discords_side_share_whom_anybody_wants_to_hear_of() {
+        let (config, wanted) = (Config::default(), Arc::default());
+        let hubs = hub(&config, &wanted).wanted;
+        let upstreams = upstream(&config, &wanted).wanted;
+        assert!(upstreams.is_some_and(|upstreams| Arc::ptr_eq(&upstreams, &hubs)));
+    }
 }
