@@ -22,7 +22,7 @@ use guildgate_core::{
 use guildgate_model::{GuildId, UserId};
 use guildgate_store::Snapshot;
 use tokio::sync::{
-    mpsc::{Receiver, UnboundedReceiver, unbounded_channel},
+    mpsc::{UnboundedReceiver, unbounded_channel},
     oneshot,
 };
 
@@ -34,7 +34,7 @@ use crate::{
     clock::Clock,
     edge::{Edges, ToEdge},
     metrics::Metrics,
-    upstream::Arrived,
+    upstream::Arrivals,
 };
 use route::Router;
 use run::Running;
@@ -64,7 +64,7 @@ pub struct HubParts {
     /// What an earlier process knew, by shard; stale until the sessions are resumed.
     pub snapshots: Vec<Snapshot>,
     /// What Discord's side says.
-    pub events: Receiver<Arrived>,
+    pub events: Arrivals,
     /// The edge's shards.
     pub edges: Box<dyn ShardsPort>,
     /// The clock.

@@ -28,7 +28,9 @@ use crate::{
     hub_thread::{self, HubHandle, HubParts, HubRequest, HubThread},
     metrics::{Metrics, UpstreamFigures},
     services::{Feed, OutboxWorker, ServiceParts, Services},
-    upstream::{Arrived, StoreBudget, Upstream, UpstreamError, UpstreamParts},
+    upstream::{
+        Arrivals, Departures, StoreBudget, Upstream, UpstreamError, UpstreamParts, arrivals,
+    },
 };
 use outside::World;
 
@@ -161,7 +163,7 @@ impl Node {
         };
 
         let left = restart::take(&*base.store, clock.now().wall).await?;
-        let (to_hub, events) = mpsc::channel(EVENTS_MAX);
+        let (to_hub, events) = arrivals(EVENTS_MAX);
         let (hub, requests, hub_thread) = base.start_hub(events, left.snapshots)?;
         let services = base.services(&hub);
         // Before the first client: what changes from here on is told to those who are let in.
@@ -284,7 +286,7 @@ impl Node {
 impl Base {
     fn start_hub(
         &self,
-        events: mpsc::Receiver<Arrived>,
+        events: Arrivals,
         snapshots: Vec<Snapshot>,
     ) -> Result<(HubHandle, UnboundedReceiver<HubRequest>, HubThread), NodeError> {
         hub_thread::start(HubParts {
@@ -315,7 +317,7 @@ impl Base {
     fn start_upstream(
         &self,
         sessions: Vec<ShardSession>,
-        events: mpsc::Sender<Arrived>,
+        events: Departures,
     ) -> Result<Upstream, UpstreamError> {
         let config = settings::upstream(&self.config, &self.wanted);
         let bot = hash_secret(&config.token);

@@ -3,6 +3,7 @@
 //!
 //! While the channel is full nothing is read, but heartbeats go on. It knows no guild.
 
+mod arrivals;
 mod budget;
 mod config;
 mod driver;
@@ -17,10 +18,11 @@ mod supervisor;
 mod tests;
 
 pub use self::{
+    arrivals::{Arrivals, Arrived, Departures, NobodyTakes, arrivals},
     budget::{IdentifyBudget, MemoryBudget, Reservation, StoreBudget},
     config::{ShardCount, UpstreamConfig},
     error::{SendError, UpstreamError},
     handle::UpstreamHandle,
     note::{UpstreamStats, UpstreamStatus},
-    supervisor::{Arrived, Upstream, UpstreamParts},
+    supervisor::{Upstream, UpstreamParts},
 };

@@ -6,13 +6,12 @@ use guildgate_discord::{Compression, ShardSession};
 use guildgate_model::{GuildId, Secret, UpstreamEvent, UserId};
 use guildgate_server::{
     clock::Clock,
-    upstream::{Arrived, MemoryBudget, Upstream, UpstreamConfig, UpstreamParts},
+    upstream::{Arrivals, MemoryBudget, Upstream, UpstreamConfig, UpstreamParts, arrivals},
 };
 use guildgate_simulator::{
     Change, Corruption, DEFAULT_TOKEN, Fault, Join, Simulator, SimulatorConfig, Target, World,
     demo_ids,
 };
-use tokio::sync::mpsc;
 
 const JOINS: u64 = 20;
 const GUILD: GuildId = demo_ids::REST;
@@ -26,12 +25,12 @@ async fn simulator() -> Simulator {
 
 struct Side {
     upstream: Upstream,
-    arrived: mpsc::Receiver<Arrived>,
+    arrived: Arrivals,
 }
 
 impl Side {
     fn start(simulator: &Simulator, compression: Compression, sessions: Vec<ShardSession>) -> Side {
-        let (events, arrived) = mpsc::channel(256);
+        let (events, arrived) = arrivals(256);
         let mut config = UpstreamConfig::new(simulator.api_url(), Secret::new(DEFAULT_TOKEN));
         config.compression = compression;
         let upstream = Upstream::start(UpstreamParts {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use guildgate_core::hub::{Hub, Input, Readiness as GuildsReady};
 use guildgate_model::{Mono, Now, UpstreamEvent};
 use guildgate_store::Snapshot;
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
     handle::{GUILDS_PER_PAGE, Message},
@@ -15,7 +15,7 @@ use crate::{
     api::{NotReady, Readiness},
     clock::Clock,
     metrics::Metrics,
-    upstream::Arrived,
+    upstream::{Arrivals, Arrived},
 };
 
 /// Most events, and most messages, in one turn.
@@ -27,7 +27,7 @@ const READINESS_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Running {
     pub(super) hub: Hub,
     pub(super) clock: Clock,
-    pub(super) events: Receiver<Arrived>,
+    pub(super) events: Arrivals,
     pub(super) messages: UnboundedReceiver<Message>,
     pub(super) router: Router,
     pub(super) readiness: Arc<Readiness>,
@@ -57,12 +57,13 @@ impl Running {
                         return;
                     }
                 }
-                count = self.events.recv_many(&mut events, TURN_MAX), if discord_speaks => {
-                    discord_speaks = count > 0;
+                arrived = self.events.recv(), if discord_speaks => {
+                    discord_speaks = arrived.is_some();
+                    events.extend(arrived);
                 }
                 () = tokio::time::sleep(pause) => {}
             }
-            let waiting = self.events.len() + self.messages.len();
+            let waiting = self.events.waiting() + self.messages.len();
             self.metrics.hub_queue.set(waiting as u64);
             self.take_waiting(&mut events);
             self.take_events(&mut events);
@@ -77,8 +78,8 @@ impl Running {
     fn take_waiting(&mut self, events: &mut Vec<Arrived>) {
         while events.len() < TURN_MAX {
             match self.events.try_recv() {
-                Ok(arrived) => events.push(arrived),
-                Err(_) => return,
+                Some(arrived) => events.push(arrived),
+                None => return,
             }
         }
     }

@@ -15,7 +15,7 @@ use guildgate_model::{
 };
 use guildgate_store::Snapshot;
 use guildgate_wire::{ErrorCode, EventFrame};
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{
     HubGone, HubHandle, HubParts, HubRequest, HubThread, ShardsPort, route::Router, start,
@@ -26,7 +26,7 @@ use crate::{
     edge::ToEdge,
     metrics::Metrics,
     services::{HubPort, SessionCommand},
-    upstream::Arrived,
+    upstream::{Arrived, Departures, arrivals},
 };
 
 const GUILD: GuildId = GuildId(1);
@@ -52,7 +52,7 @@ impl ShardsPort for Script {
 struct Harness {
     hub: HubHandle,
     thread: HubThread,
-    discord: Sender<Arrived>,
+    discord: Departures,
     requests: UnboundedReceiver<HubRequest>,
     to_edges: UnboundedReceiver<(u8, ToEdge)>,
     readiness: Arc<Readiness>,
@@ -62,7 +62,7 @@ struct Harness {
 
 impl Harness {
     fn new(snapshots: Vec<Snapshot>) -> Harness {
-        let (discord, events) = channel(4096);
+        let (discord, events) = arrivals(4096);
         let (sent, to_edges) = unbounded_channel();
         let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::default()));
         let clock = Clock::start();

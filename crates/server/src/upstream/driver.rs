@@ -9,21 +9,26 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use guildgate_discord::{Backlog, Epoch, Input, Note, Output, Permit, Shard, Stopped};
 use guildgate_model::{ShardId, UpstreamEvent, WantedMark, WantedUsers};
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    arrivals::{Arrived, Departures},
     handle::Request,
     note::{UpstreamStats, UpstreamStatus, log_members, log_refused_intents},
     queue::{Queue, ToQueue},
     socket::{Dialler, Reading, Received, Socket},
-    supervisor::{Arrived, Wish},
+    supervisor::Wish,
 };
 use crate::clock::Clock;
 
 /// Once so many events wait to be taken, no more is read.
 const EVENTS_WAITING_MAX: usize = 64;
+
+/// So many messages are read one after the other before anything else is looked at.
+const MESSAGES_IN_A_ROW: usize = 64;
 
 /// What a shard's task is made of.
 pub(super) struct Driver {
@@ -34,7 +39,7 @@ pub(super) struct Driver {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) permits: mpsc::UnboundedReceiver<Epoch>,
     pub(super) wish: watch::Receiver<Wish>,
-    pub(super) events: mpsc::Sender<Arrived>,
+    pub(super) events: Departures,
     pub(super) status: watch::Sender<UpstreamStatus>,
     pub(super) stats: Arc<UpstreamStats>,
     pub(super) wanted: Option<Arc<WantedUsers>>,
@@ -122,10 +127,10 @@ impl Running {
         let ended = self.stopped.is_some();
         tokio::select! {
             biased;
-            permit = self.parts.events.reserve(), if !self.waiting.is_empty() => match permit {
-                Ok(_) => Some(Woken::Room),
-                Err(_) => {
-                    tracing::debug!(shard = %id, "nobody takes events any more");
+            room = self.parts.events.room(), if !self.waiting.is_empty() => match room {
+                Ok(()) => Some(Woken::Room),
+                Err(error) => {
+                    tracing::debug!(shard = %id, "{error}");
                     None
                 }
             },
@@ -143,7 +148,10 @@ impl Running {
         match woken {
             Woken::Room => {}
             Woken::Dialled(result) => self.on_dialled(result),
-            Woken::Received(received) => self.on_received(received),
+            Woken::Received(received) => {
+                self.on_received(received);
+                self.read_on();
+            }
             Woken::Permit(epoch) => self.input(Input::Permit { epoch }),
             Woken::Wish => {
                 let wish = *self.parts.wish.borrow_and_update();
@@ -179,6 +187,22 @@ impl Running {
                 tracing::debug!(shard = %self.parts.shard.id(), %error, "dialling failed");
                 self.link = Link::Down;
                 self.input(Input::DialFailed { epoch });
+            }
+        }
+    }
+
+    /// Reads what the socket has besides, so that a burst is handed on as one.
+    fn read_on(&mut self) {
+        for _ in 0..MESSAGES_IN_A_ROW {
+            let Link::Open { socket, .. } = &mut self.link else {
+                return;
+            };
+            if self.waiting.len() >= EVENTS_WAITING_MAX {
+                return;
+            }
+            match socket.turn(Reading::Open).now_or_never() {
+                Some(received) => self.on_received(received),
+                None => return,
             }
         }
     }
@@ -238,7 +262,8 @@ impl Running {
 
     fn perform(&mut self) {
         let shard = self.parts.shard.id();
-        for output in std::mem::take(&mut self.out) {
+        let mut outputs = std::mem::take(&mut self.out);
+        for output in outputs.drain(..) {
             match output {
                 Output::Dial { epoch, url } => {
                     let attempt = Box::pin(self.parts.dialler.clone().dial(url));
@@ -285,6 +310,7 @@ impl Running {
                 }
             }
         }
+        self.out = outputs;
     }
 
     fn on_event(&mut self, shard: ShardId, seq: Option<u64>, event: UpstreamEvent) {
@@ -327,28 +353,28 @@ impl Running {
         }
     }
 
-    /// Hands on as many events as there is room for. The machine hears of each one, so that
-    /// what was not handed on is replayed after a crash.
+    /// Hands on as many events as there is room for. The machine hears how far that was, so
+    /// that what was not handed on is replayed after a crash.
     fn hand_on(&mut self) {
-        while let Some(next) = self.waiting.pop_front() {
-            match self.parts.events.try_send(next.arrived) {
-                Ok(()) => {
-                    self.parts
-                        .stats
-                        .events_waiting
-                        .fetch_sub(1, Ordering::Relaxed);
-                    if let Some(seq) = next.seq {
-                        self.input(Input::Handled { seq });
-                    }
-                }
-                Err(
-                    mpsc::error::TrySendError::Full(arrived)
-                    | mpsc::error::TrySendError::Closed(arrived),
-                ) => {
-                    let seq = next.seq;
-                    self.waiting.push_front(Waiting { seq, arrived });
-                    return;
-                }
+        loop {
+            let Some(room) = self.parts.events.room_for(self.waiting.len()) else {
+                return;
+            };
+            let handed = self.waiting.drain(..room.events());
+            let mut last = None;
+            let batch = handed.map(|waiting| {
+                last = waiting.seq.or(last);
+                waiting.arrived
+            });
+            let batch: Vec<Arrived> = batch.collect();
+            let count = batch.len() as u64;
+            room.send(batch);
+            self.parts
+                .stats
+                .events_waiting
+                .fetch_sub(count, Ordering::Relaxed);
+            if let Some(seq) = last {
+                self.input(Input::Handled { seq });
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use guildgate_discord::{Rng, Shard, ShardSession, Stopped, rest::GatewayBot};
-use guildgate_model::{Mono, ShardId, UpstreamEvent, WantedMark};
+use guildgate_model::ShardId;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     IdentifyBudget, ShardCount, UpstreamConfig, UpstreamError, UpstreamHandle, UpstreamStats,
     UpstreamStatus,
+    arrivals::Departures,
     driver::Driver,
     handle::COMMANDS_MAX,
     queue::Queue,
@@ -22,19 +23,6 @@ use crate::clock::Clock;
 
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
-
-/// An event as it left a shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrived {
-    /// On which shard.
-    pub shard: ShardId,
-    /// When it was decoded.
-    pub at: Mono,
-    /// The wishes that everything after it heeds.
-    pub mark: WantedMark,
-    /// What happened.
-    pub event: UpstreamEvent,
-}
 
 /// What the driver needs.
 pub struct UpstreamParts {
@@ -47,7 +35,7 @@ pub struct UpstreamParts {
     /// Sessions of an earlier process, to be resumed.
     pub sessions: Vec<ShardSession>,
     /// Where events go, in order.
-    pub events: mpsc::Sender<Arrived>,
+    pub events: Departures,
 }
 
 /// What all shards are to do.

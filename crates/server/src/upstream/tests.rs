@@ -7,7 +7,6 @@ use std::{num::NonZeroU32, sync::Mutex, time::Duration};
 use guildgate_discord::{Compression, Intents, payload};
 use guildgate_model::{GuildId, Mono, Secret, ShardId, UnixMs, UpstreamEvent, UserId};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use self::fake::{FakeGateway, FakeRest, reply, soon};
 use super::*;
@@ -29,7 +28,7 @@ impl Stage {
         config(self.rest.url())
     }
 
-    fn start(&self) -> (Upstream, mpsc::Receiver<Arrived>) {
+    fn start(&self) -> (Upstream, Arrivals) {
         start(self.config(), 64, Vec::new())
     }
 }
@@ -46,8 +45,8 @@ fn start(
     config: UpstreamConfig,
     room: usize,
     sessions: Vec<guildgate_discord::ShardSession>,
-) -> (Upstream, mpsc::Receiver<Arrived>) {
-    let (events, arrived) = mpsc::channel(room);
+) -> (Upstream, Arrivals) {
+    let (events, arrived) = arrivals(room);
     let upstream = Upstream::start(UpstreamParts {
         config,
         clock: Clock::start(),
@@ -59,7 +58,7 @@ fn start(
     (upstream, arrived)
 }
 
-async fn next(arrived: &mut mpsc::Receiver<Arrived>) -> UpstreamEvent {
+async fn next(arrived: &mut Arrivals) -> UpstreamEvent {
     soon("an event", arrived.recv())
         .await
         .expect("an event")
@@ -385,7 +384,7 @@ impl IdentifyBudget for Stingy {
 #[tokio::test]
 async fn a_spent_budget_is_waited_for() {
     let stage = Stage::set().await;
-    let (events, _arrived) = mpsc::channel(8);
+    let (events, _arrived) = arrivals(8);
     let upstream = Upstream::start(UpstreamParts {
         config: stage.config(),
         clock: Clock::start(),
