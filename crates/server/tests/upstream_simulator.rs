@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use guildgate_discord::{Compression, ShardSession};
-use guildgate_model::{GuildId, Secret, UpstreamEvent, UserId};
+use guildgate_model::{GuildId, Secret, UpstreamEvent, UserId, WantedUsers};
 use guildgate_server::{
     clock::Clock,
     upstream::{Arrivals, MemoryBudget, Upstream, UpstreamConfig, UpstreamParts, arrivals},
 };
 use guildgate_simulator::{
-    Change, Corruption, DEFAULT_TOKEN, Fault, Join, Simulator, SimulatorConfig, Target, World,
-    demo_ids,
+    Change, Corruption, DEFAULT_TOKEN, Fault, Join, MemberEdit, Simulator, SimulatorConfig, Target,
+    World, demo_ids,
 };
 
 const JOINS: u64 = 20;
@@ -30,9 +30,13 @@ struct Side {
 
 impl Side {
     fn start(simulator: &Simulator, compression: Compression, sessions: Vec<ShardSession>) -> Side {
-        let (events, arrived) = arrivals(256);
         let mut config = UpstreamConfig::new(simulator.api_url(), Secret::new(DEFAULT_TOKEN));
         config.compression = compression;
+        Side::with(config, sessions)
+    }
+
+    fn with(config: UpstreamConfig, sessions: Vec<ShardSession>) -> Side {
+        let (events, arrived) = arrivals(256);
         let upstream = Upstream::start(UpstreamParts {
             config,
             clock: Clock::start(),
@@ -233,6 +237,46 @@ async fn members_invites_counts_and_roles_are_asked_for() {
         panic!("an update: {events:?}");
     };
     assert_eq!(member.user, demo_ids::MIA);
+    side.upstream.shutdown().await;
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn changes_of_members_whom_nobody_wants_are_dropped_and_events_are_marked() {
+    let simulator = simulator().await;
+    let wanted = Arc::<WantedUsers>::default();
+    let mut config = UpstreamConfig::new(simulator.api_url(), Secret::new(DEFAULT_TOKEN));
+    config.wanted = Some(Arc::clone(&wanted));
+    let mut side = Side::with(config, Vec::new());
+    side.guilds().await;
+    join(&simulator, 1000);
+    let last = UserId(1000 + JOINS - 1);
+    let events = side
+        .until("the last join", |event| {
+            matches!(event, UpstreamEvent::MemberJoined { member, .. } if member.user == last)
+        })
+        .await;
+    assert_eq!(joined(&events).len() as u64, JOINS, "joins are for all");
+    let mia = wanted.want(demo_ids::MIA);
+    for user in [last, demo_ids::MIA] {
+        let edit = MemberEdit {
+            nick: Some(Some("otherwise".into())),
+            ..MemberEdit::default()
+        };
+        let change = Change::EditMember {
+            guild: GUILD,
+            user,
+            edit,
+        };
+        simulator.handle().change(change).expect("a member");
+    }
+    let arrived = tokio::time::timeout(Duration::from_secs(60), side.arrived.recv()).await;
+    let arrived = arrived.expect("in time").expect("an event");
+    let UpstreamEvent::MemberChanged { member, .. } = arrived.event else {
+        panic!("a change: {:?}", arrived.event);
+    };
+    assert_eq!(member.user, demo_ids::MIA);
+    assert!(arrived.mark >= mia.since());
     side.upstream.shutdown().await;
     simulator.stop().await;
 }
