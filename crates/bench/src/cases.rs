@@ -14,6 +14,7 @@ pub const ALL: &[(&str, fn())] = &[
     ("write_frame_session", clients::write_frame_session),
     ("decode_connect_guild", clients::decode_connect_guild),
     ("decode_heartbeat_reply", clients::decode_heartbeat_reply),
+    ("unmask_4000_bytes", clients::unmask_long),
     ("read_frame_19_bytes", clients::read_frame_short),
     ("read_frame_4000_bytes", clients::read_frame_long),
     ("fan_out_basic_1000", clients::fan_out_basic),

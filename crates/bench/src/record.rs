@@ -5,12 +5,16 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::profile::Counts;
+
 /// The file of recorded numbers.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The compiler that the numbers are of, as it names itself.
     compiler: String,
+    /// The kind of processor that they are of.
+    processor: String,
     /// By case.
     cases: BTreeMap<String, Recorded>,
 }
@@ -20,6 +24,7 @@ pub struct Record {
 #[serde(deny_unknown_fields)]
 struct Recorded {
     instructions: u64,
+    library_calls: u64,
     /// Why it is what it is.
     reason: String,
 }
@@ -29,12 +34,12 @@ struct Recorded {
 pub enum Verdict {
     /// Within [`RISE_MAX`] of its record, by this share.
     Kept(f64),
-    /// Lower by more than that: worth recording.
+    /// One of the two is lower by more than that: worth recording.
     Fallen(f64),
-    /// Higher by more than that.
+    /// One of the two is higher by more than that.
     Risen {
         /// What is recorded.
-        from: u64,
+        from: Counts,
     },
     /// Nothing is recorded.
     Unknown,
@@ -66,12 +71,13 @@ impl Record {
     /// Today's numbers. A case that hardly moved keeps its number and its reason, so that small
     /// rises cannot add up unseen.
     #[must_use]
-    pub fn accepting(&self, counts: &[(&str, u64)], reason: &str) -> Record {
-        let accept = |&(name, instructions): &(&str, u64)| {
-            let recorded = match (self.judge(name, instructions), self.cases.get(name)) {
+    pub fn accepting(&self, counts: &[(&str, Counts)], reason: &str) -> Record {
+        let accept = |&(name, counts): &(&str, Counts)| {
+            let recorded = match (self.judge(name, counts), self.cases.get(name)) {
                 (Verdict::Kept(_), Some(recorded)) => recorded.clone(),
                 _ => Recorded {
-                    instructions,
+                    instructions: counts.instructions,
+                    library_calls: counts.library_calls,
                     reason: reason.to_owned(),
                 },
             };
@@ -79,39 +85,45 @@ impl Record {
         };
         Record {
             compiler: compiler(),
+            processor: processor(),
             cases: counts.iter().map(accept).collect(),
         }
     }
 
     /// How today's number of a case compares.
     #[must_use]
-    pub fn judge(&self, name: &str, count: u64) -> Verdict {
+    pub fn judge(&self, name: &str, counts: Counts) -> Verdict {
         let Some(recorded) = self.cases.get(name) else {
             return Verdict::Unknown;
         };
-        let from = recorded.instructions;
-        let change = (count as f64 - from as f64) / from as f64;
-        if change > RISE_MAX {
-            Verdict::Risen { from }
-        } else if change < -RISE_MAX {
-            Verdict::Fallen(change)
+        let instructions = change(recorded.instructions, counts.instructions);
+        let calls = change(recorded.library_calls, counts.library_calls);
+        if instructions.max(calls) > RISE_MAX {
+            Verdict::Risen {
+                from: Counts {
+                    instructions: recorded.instructions,
+                    library_calls: recorded.library_calls,
+                },
+            }
+        } else if instructions.min(calls) < -RISE_MAX {
+            Verdict::Fallen(instructions.min(calls))
         } else {
-            Verdict::Kept(change)
+            Verdict::Kept(instructions)
         }
     }
 
     /// What to do about a number that rose.
     #[must_use]
     pub fn advice(&self) -> String {
-        let now = compiler();
         let mut text = "a count rose by more than 5 %, or is not recorded: make it cheaper, or \
                         record it with `./test counts --accept 'why it had to'`"
             .to_owned();
-        if self.compiler != now {
-            text += &format!(
-                "\nthe record is of {}, and this is {now}: that alone can move a count",
-                self.compiler
-            );
+        for (recorded, now) in [(&self.compiler, compiler()), (&self.processor, processor())] {
+            if *recorded != now {
+                text += &format!(
+                    "\nthe record is of {recorded}, and this is {now}: that alone can move a count"
+                );
+            }
         }
         text
     }
@@ -122,10 +134,32 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Kept(change) => write!(f, "{:+.1} %", change * 100.0),
             Verdict::Fallen(change) => write!(f, "{:+.1} %: record it", change * 100.0),
-            Verdict::Risen { from } => write!(f, "ROSE from {from}"),
+            Verdict::Risen { from } => write!(
+                f,
+                "ROSE from {} and {} calls",
+                from.instructions, from.library_calls
+            ),
             Verdict::Unknown => write!(f, "NOT RECORDED"),
         }
     }
+}
+
+/// By which share a number changed.
+fn change(from: u64, to: u64) -> f64 {
+    match (from, to) {
+        (0, 0) => 0.0,
+        (0, _) => f64::INFINITY,
+        (from, to) => (to as f64 - from as f64) / from as f64,
+    }
+}
+
+/// What libraries can tell of the processor and choose their code by.
+fn processor() -> String {
+    #[cfg(target_arch = "x86_64")]
+    if !std::arch::is_x86_feature_detected!("avx2") {
+        return "x86_64 without AVX2".to_owned();
+    }
+    std::env::consts::ARCH.to_owned()
 }
 
 /// The compiler on this machine's path; this program was built by it a moment ago.
@@ -144,28 +178,51 @@ const RISE_MAX: f64 = 0.05;
 mod tests {
     use super::*;
 
-    fn recorded(instructions: u64) -> Record {
-        Record::default().accepting(&[("case", instructions)], "first")
+    fn counts(instructions: u64, library_calls: u64) -> Counts {
+        Counts {
+            instructions,
+            library_calls,
+        }
+    }
+
+    fn recorded(counts: Counts) -> Record {
+        Record::default().accepting(&[("case", counts)], "first")
     }
 
     #[test]
     fn a_rise_above_five_percent_is_told() {
-        let record = recorded(1000);
-        assert_eq!(record.judge("case", 1050), Verdict::Kept(0.05));
-        assert_eq!(record.judge("case", 1051), Verdict::Risen { from: 1000 });
-        assert_eq!(record.judge("case", 900), Verdict::Fallen(-0.1));
-        assert_eq!(record.judge("another", 1), Verdict::Unknown);
+        let record = recorded(counts(1000, 100));
+        let judge = |instructions, calls| record.judge("case", counts(instructions, calls));
+        let from = counts(1000, 100);
+        assert_eq!(judge(1050, 100), Verdict::Kept(0.05));
+        assert_eq!(judge(1051, 100), Verdict::Risen { from });
+        assert_eq!(judge(900, 106), Verdict::Risen { from });
+        assert_eq!(judge(1000, 105), Verdict::Kept(0.0));
+        assert_eq!(judge(900, 100), Verdict::Fallen(-0.1));
+        assert_eq!(judge(1000, 90), Verdict::Fallen(-0.1));
+        assert_eq!(record.judge("another", counts(1, 0)), Verdict::Unknown);
+    }
+
+    #[test]
+    fn the_first_allocation_is_a_rise() {
+        let record = recorded(counts(1000, 0));
+        assert_eq!(record.judge("case", counts(1000, 0)), Verdict::Kept(0.0));
+        let from = counts(1000, 0);
+        assert_eq!(
+            record.judge("case", counts(1000, 1)),
+            Verdict::Risen { from }
+        );
     }
 
     #[test]
     fn small_rises_do_not_add_up_unseen() {
-        let mut record = recorded(1000);
-        for count in [1040, 1080] {
-            record = record.accepting(&[("case", count)], "again");
+        let mut record = recorded(counts(1000, 10));
+        for instructions in [1040, 1080] {
+            record = record.accepting(&[("case", counts(instructions, 10))], "again");
         }
         assert_eq!(record.cases["case"].instructions, 1080);
         assert_eq!(record.cases["case"].reason, "again");
-        let kept = recorded(1000).accepting(&[("case", 1040)], "again");
+        let kept = recorded(counts(1000, 10)).accepting(&[("case", counts(1040, 10))], "again");
         assert_eq!(kept.cases["case"].instructions, 1000);
         assert_eq!(kept.cases["case"].reason, "first");
     }

@@ -5,6 +5,7 @@
 
 mod frame;
 mod link;
+mod nats;
 pub mod text;
 
 use std::{
@@ -139,6 +140,7 @@ impl Engine {
             manner,
             stage: Stage::Dialling,
             partial: Vec::new(),
+            unfinished: Vec::new(),
             session: None,
             resume,
         });
@@ -173,11 +175,15 @@ impl Engine {
     /// # Errors
     /// If the socket does not take it whole.
     pub fn send(&mut self, id: usize, text: &str) -> io::Result<()> {
+        self.write(id, frame::TEXT, text.as_bytes())
+    }
+
+    fn write(&mut self, id: usize, opcode: u8, payload: &[u8]) -> io::Result<()> {
         let Some(link) = self.links.get_mut(id) else {
             return Err(ErrorKind::NotConnected.into());
         };
         self.out.clear();
-        frame::write(frame::TEXT, text.as_bytes(), &mut self.out);
+        frame::write(opcode, payload, &mut self.out);
         link.socket.write_all(&self.out)
     }
 
@@ -369,10 +375,15 @@ impl Engine {
                 }
             }
             frame::Kind::Ping if self.links[id].manner == Manner::ReadsOn => {}
+            frame::Kind::Binary => {
+                if self.links[id].manner == Manner::Subscribes && !self.on_nats(id, payload, watch)
+                {
+                    self.over(id, None, watch);
+                    return Step::Over;
+                }
+            }
             frame::Kind::Ping => {
-                self.out.clear();
-                frame::write(frame::PONG, payload, &mut self.out);
-                if self.links[id].socket.write_all(&self.out).is_err() {
+                if self.write(id, frame::PONG, payload).is_err() {
                     self.over(id, None, watch);
                     return Step::Over;
                 }

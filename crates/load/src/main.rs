@@ -52,14 +52,15 @@ struct Plot {
 
 #[derive(Debug, Args)]
 struct Peers {
-    /// Which; a bare send loop, to which all ratios are, is always among them.
+    /// Which; a bare send loop, to which all ratios are, is always among them. One that is not
+    /// installed is left out, and the report says how to install it.
     #[arg(
         long = "of",
         value_delimiter = ',',
-        default_value = "guildgate,tokio-websockets,fastwebsockets,ws,nchan"
+        default_value = "guildgate,uwebsockets,nchan,tokio-websockets,fastwebsockets,ws,nats-server"
     )]
     kinds: Vec<Kind>,
-    /// Where `guildgate` and `peer` lie; beside this program if left out.
+    /// Where `guildgate`, `peer` and `uwebsockets` lie; beside this program if left out.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
     /// The server that uses npm's `ws`: `npm install --prefix crates/bench/peers ws@8`.
@@ -181,6 +182,7 @@ fn measure_peers(options: &Peers) -> Result<Report> {
     let places = Places {
         guildgate: programs.join("guildgate"),
         peer: programs.join("peer"),
+        uwebsockets: programs.join("uwebsockets"),
         ws: options.ws.clone(),
         processor: options.pin,
     };

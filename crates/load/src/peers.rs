@@ -4,6 +4,8 @@
 //! Every server sends the same text to the same kind of clients; what differs is how it is told
 //! to. The gateway is measured whole: its events come from Discord's side.
 
+mod broker;
+mod kind;
 mod peer;
 
 use std::time::Duration;
@@ -16,7 +18,7 @@ use crate::{
     process::Process,
     report::Report,
 };
-pub use peer::{Kind, Places};
+pub use kind::{Kind, Places};
 use peer::{Order, Peer};
 
 /// How large a run is.
@@ -31,33 +33,67 @@ pub struct Size {
     pub cycles: usize,
 }
 
-/// Measures these servers; the bare send loop is always among them, and all ratios are to it.
+/// Measures these servers, but for those that are not installed; the bare send loop is always
+/// among them, and all ratios are to it.
 ///
 /// # Errors
-/// If a server does not start, or stops sending.
+/// If the send loop does not start, or stops sending.
 pub fn run(kinds: &[Kind], places: &Places, size: &Size) -> Result<Report> {
+    if let Some(missing) = places.missing(Kind::SendLoop) {
+        bail!(missing);
+    }
     let mut report = Report::new("peers");
-    few(&mut report, kinds, places, size)?;
-    many(&mut report, kinds, places, size)?;
+    let mut there = Vec::new();
+    for &kind in kinds {
+        match places.missing(kind) {
+            Some(missing) => report.skipped.push(missing),
+            None => there.push(kind),
+        }
+    }
+    few(&mut report, &there, places, size)?;
+    many(&mut report, &there, places, size)?;
     Ok(report)
 }
 
 /// All servers at once, one event and sixteen events in flight.
 fn few(report: &mut Report, kinds: &[Kind], places: &Places, size: &Size) -> Result<()> {
-    let mut stands = vec![Stand::start(Kind::SendLoop, places, size.few)?];
+    let name = format!("{} sockets", size.few);
+    let mut bare = Stand::start(Kind::SendLoop, places, size.few)?;
+    let mut others = Vec::new();
     for &kind in kinds {
-        stands.push(Stand::start(kind, places, size.few)?);
+        match Stand::start(kind, places, size.few) {
+            Ok(stand) => others.push(stand),
+            // What the others show is not lost with one of them, here and below.
+            Err(error) => report.failures.push(format!("{name}: {error:#}")),
+        }
     }
     for (in_flight, rounds) in [(1, 40), (16, 10)] {
         for _ in 0..size.cycles {
-            for stand in &mut stands {
-                for _ in 0..rounds {
-                    stand.round(in_flight)?;
+            bare.rounds(rounds, in_flight)?;
+            bare.end_cycle();
+            others.retain_mut(|stand| match stand.rounds(rounds, in_flight) {
+                Ok(()) => {
+                    stand.end_cycle();
+                    true
                 }
+                Err(error) => {
+                    report.failures.push(format!("{name}: {error:#}"));
+                    false
+                }
+            });
+            // Nobody is to come after the same one always.
+            if !others.is_empty() {
+                others.rotate_left(1);
             }
         }
-        let name = format!("{} sockets, {in_flight} in flight", size.few);
-        tell(report, &name, &mut stands);
+        others.sort_by_key(|stand| stand.kind);
+        let name = format!("{name}, {in_flight} in flight");
+        tell(report, &name, &bare, &bare);
+        for stand in &mut others {
+            tell(report, &name, stand, &bare);
+            stand.cycles.clear();
+        }
+        bare.cycles.clear();
     }
     Ok(())
 }
@@ -65,45 +101,56 @@ fn few(report: &mut Report, kinds: &[Kind], places: &Places, size: &Size) -> Res
 /// The bare loop and one other at a time: memory at rest, then five events a second.
 fn many(report: &mut Report, kinds: &[Kind], places: &Places, size: &Size) -> Result<()> {
     let name = format!("{} sockets", size.many);
-    let bare = Stand::start(Kind::SendLoop, places, size.many)?;
-    let mut pair = vec![bare];
+    let mut bare = Stand::start(Kind::SendLoop, places, size.many)?;
     for &kind in kinds {
-        pair.truncate(1);
-        match Stand::start(kind, places, size.many) {
-            Ok(stand) => pair.push(stand),
+        bare.cycles.clear();
+        let beside = Stand::start(kind, places, size.many).and_then(|mut stand| {
+            for _ in 0..size.cycles {
+                for _ in 0..EVENTS_A_CYCLE {
+                    bare.event()?;
+                    stand.event()?;
+                }
+                bare.end_cycle();
+                stand.end_cycle();
+            }
+            Ok(stand)
+        });
+        let stand = match beside {
+            Ok(stand) => stand,
             Err(error) => {
-                // What the others showed is not lost with this one.
                 report.failures.push(format!("{name}: {error:#}"));
                 continue;
             }
-        }
-        for _ in 0..size.cycles * 5 {
-            for stand in &mut pair {
-                let start = clock::now();
-                stand.round(1)?;
-                if let Some(rest) = EVENT_GAP.checked_sub(start.elapsed()) {
-                    stand.rest(rest)?;
-                }
-            }
-        }
-        let resting = pair[1].resident_a_socket;
+        };
+        let resting = stand.resident_a_socket;
         report.figure(format!("{name}: {kind}, resident at rest"), resting, "B");
-        tell(report, &format!("{name}, 5 a second"), &mut pair);
+        let name = format!("{name}, 5 a second");
+        tell(report, &name, &bare, &bare);
+        tell(report, &name, &stand, &bare);
     }
-    let resting = pair[0].resident_a_socket;
+    let resting = bare.resident_a_socket;
     report.figure(format!("{name}: send loop, resident at rest"), resting, "B");
     Ok(())
 }
 
-/// Reports what a frame cost each, the first among them being the bare loop, and forgets it.
-fn tell(report: &mut Report, name: &str, stands: &mut [Stand]) {
-    let bare = stands.first().map_or(f64::NAN, Stand::micros_a_frame);
-    for stand in stands {
-        let micros = stand.micros_a_frame();
-        let kind = stand.kind;
-        report.figure(format!("{name}: {kind}, CPU a frame"), micros, "µs");
-        report.figure(format!("{name}: {kind}, ratio"), micros / bare, "");
-        (stand.cpu, stand.frames) = (Duration::ZERO, 0);
+/// Reports what a frame cost: the median over the cycles, of the time itself and of its ratio to
+/// the bare loop's in the same cycle, since the machine's own pace changes between cycles.
+fn tell(report: &mut Report, name: &str, stand: &Stand, bare: &Stand) {
+    let kind = stand.kind;
+    let ratios = stand.cycles.iter().zip(&bare.cycles);
+    let ratio = median(ratios.map(|(own, bare)| own / bare).collect());
+    let micros = median(stand.cycles.clone());
+    report.figure(format!("{name}: {kind}, CPU a frame"), micros, "µs");
+    report.figure(format!("{name}: {kind}, ratio"), ratio, "");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.get(middle) {
+        Some(upper) if values.len().is_multiple_of(2) => (values[middle - 1] + upper) / 2.0,
+        Some(value) => *value,
+        None => f64::NAN,
     }
 }
 
@@ -115,8 +162,12 @@ struct Stand {
     engine: Engine,
     heard: Heard,
     resident_a_socket: f64,
+    /// Of this cycle.
     cpu: Duration,
+    /// Of this cycle.
     frames: u64,
+    /// Microseconds of CPU a frame, by cycle.
+    cycles: Vec<f64>,
 }
 
 impl Stand {
@@ -127,11 +178,12 @@ impl Stand {
         let process = Process::new(peer.pid);
         // The first few pay for what all share.
         let warm = sockets.min(WARM_UP);
-        dial(&mut engine, &mut heard, &peer, warm)?;
-        let before = process.cost()?.resident_bytes;
-        dial(&mut engine, &mut heard, &peer, sockets)?;
+        dial(&mut engine, &mut heard, &peer, warm).with_context(|| format!("dialling {kind}"))?;
+        let before = process.resident_bytes()?;
+        dial(&mut engine, &mut heard, &peer, sockets)
+            .with_context(|| format!("dialling {kind}"))?;
         settle(&mut engine, &mut heard, SETTLING)?;
-        let grown = process.cost()?.resident_bytes.saturating_sub(before);
+        let grown = process.resident_bytes()?.saturating_sub(before);
         Ok(Stand {
             kind,
             peer,
@@ -141,14 +193,26 @@ impl Stand {
             resident_a_socket: grown as f64 / (sockets - warm).max(1) as f64,
             cpu: Duration::ZERO,
             frames: 0,
+            cycles: Vec::new(),
         })
     }
 
-    /// Has everybody told so many events at once, and waits until they have heard.
+    /// Has everybody told so many events at once, waits until they have heard, and that again.
+    /// What the server does after the last of them counts as well.
+    fn rounds(&mut self, rounds: u32, in_flight: u32) -> Result<()> {
+        let before = self.process.cost()?.cpu;
+        for _ in 0..rounds {
+            self.round(in_flight)?;
+        }
+        // The kernel's account of a thread that is running is behind by up to a clock tick.
+        settle(&mut self.engine, &mut self.heard, AFTERMATH)?;
+        self.cpu += self.process.cost()?.cpu.saturating_sub(before);
+        Ok(())
+    }
+
     fn round(&mut self, in_flight: u32) -> Result<()> {
         let wanted = self.engine.open() as u64 * u64::from(in_flight);
         self.heard.events = 0;
-        let before = self.process.cost()?.cpu;
         self.peer.order(Order(in_flight))?;
         let start = clock::now();
         while self.heard.events < wanted {
@@ -163,17 +227,24 @@ impl Stand {
                 );
             }
         }
-        self.cpu += self.process.cost()?.cpu.saturating_sub(before);
         self.frames += wanted;
         Ok(())
     }
 
-    fn rest(&mut self, time: Duration) -> Result<()> {
-        settle(&mut self.engine, &mut self.heard, time)
+    /// One event, and rest for as long as five a second leave.
+    fn event(&mut self) -> Result<()> {
+        let start = clock::now();
+        self.rounds(1, 1)?;
+        match EVENT_GAP.checked_sub(start.elapsed()) {
+            Some(rest) => settle(&mut self.engine, &mut self.heard, rest),
+            None => Ok(()),
+        }
     }
 
-    fn micros_a_frame(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.frames as f64
+    fn end_cycle(&mut self) {
+        self.cycles
+            .push(self.cpu.as_secs_f64() * 1e6 / self.frames as f64);
+        (self.cpu, self.frames) = (Duration::ZERO, 0);
     }
 }
 
@@ -235,9 +306,24 @@ impl Watch for Heard {
 
 /// What every server sends: an event as the gateway words it.
 const TEXT: &str = r#"{"op":5,"t":"GUILD_MEMBER_COUNT_CHANGE","ev":"GUILD_MEMBER_COUNT_CHANGE","d":{"guild_id":"1190000000000000000","member_count":10001}}"#;
+const EVENTS_A_CYCLE: usize = 5;
+/// Longer than a clock tick, and than any of the servers is busy after its last frame.
+const AFTERMATH: Duration = Duration::from_millis(20);
 const EVENT_GAP: Duration = Duration::from_millis(200);
 const SETTLING: Duration = Duration::from_secs(3);
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 const WARM_UP: usize = 256;
 /// Less than the shortest queue that any of them listens with.
 const DIALLING_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(Vec::new()).is_nan());
+    }
+}

@@ -65,6 +65,9 @@ pub struct Report {
     pub scenario: String,
     /// Names and values.
     pub figures: Vec<Figure>,
+    /// What was not measured, and why.
+    #[serde(default)]
+    pub skipped: Vec<String>,
     /// What went wrong, if anything; a run with failures exits with 1.
     pub failures: Vec<String>,
     /// What is wanted of figures that depend on the machine; asked to, a run that misses one
@@ -229,6 +232,9 @@ impl fmt::Display for Report {
         }
         for goal in &self.goals {
             writeln!(f, "  {goal}")?;
+        }
+        for skipped in &self.skipped {
+            writeln!(f, "  skipped: {skipped}")?;
         }
         for failure in &self.failures {
             writeln!(f, "  FAILED: {failure}")?;

@@ -10,7 +10,7 @@ use guildgate_core::{
 use guildgate_model::{GuildId, Now, Permissions, TokenId, UserId};
 use guildgate_wire::{EventFrame, Limits, Sequence, SessionId, decode};
 
-use crate::codec::{Chunk, Decoder, Deflate, Kind, Message, frame_header};
+use crate::codec::{Chunk, Decoder, Deflate, Kind, Message, frame_header, unmask};
 
 const GUILD: GuildId = GuildId(813_190_042_233_487_360);
 const USER: UserId = UserId(281_457_010_338_758_656);
@@ -66,6 +66,15 @@ pub fn decode_heartbeat_reply() {
 fn decode_text(text: &str) {
     let decoded = measure(text, |text| decode(text, 64));
     assert!(decoded.is_ok(), "{text} is a good frame");
+}
+
+/// The mask of a frame near the size limit.
+pub fn unmask_long() {
+    let (_, turned) = measure(vec![b'x'; 4001], |mut bytes| {
+        let turned = unmask(&mut bytes, [1, 2, 3, 4]);
+        (bytes, turned)
+    });
+    assert_eq!(turned, [2, 3, 4, 1], "one byte past a whole key");
 }
 
 /// Header, mask and UTF-8 of a short frame.

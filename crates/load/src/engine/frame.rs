@@ -5,6 +5,8 @@
 pub enum Kind {
     /// A whole text message; the server never fragments.
     Text,
+    /// A whole binary message.
+    Binary,
     /// A close frame.
     Close,
     /// A ping, to be answered.
@@ -42,6 +44,7 @@ pub fn find(bytes: &[u8]) -> Option<Found> {
     let end = start.checked_add(length)?;
     let kind = match first & 0x0F {
         1 => Kind::Text,
+        2 => Kind::Binary,
         8 => Kind::Close,
         9 => Kind::Ping,
         _ => Kind::Other,
@@ -76,6 +79,8 @@ pub fn write(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
 
 /// Opcode of a text frame.
 pub const TEXT: u8 = 1;
+/// Opcode of a binary frame.
+pub const BINARY: u8 = 2;
 /// Opcode of a pong.
 pub const PONG: u8 = 10;
 

@@ -29,6 +29,8 @@ pub enum Manner {
     Mute,
     /// Has nothing to say to a server that speaks no protocol: upgraded is live.
     Listens,
+    /// Subscribes on a NATS server, and answers its pings.
+    Subscribes,
 }
 
 /// How far a link has come.
@@ -63,6 +65,8 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// Bytes of a frame, or of the upgrade's answer, that is not all there yet.
     pub(super) partial: Vec<u8>,
+    /// Of a NATS server: bytes of an operation that is not all there yet.
+    pub(super) unfinished: Vec<u8>,
     pub(super) session: Option<Session>,
     pub(super) resume: Option<Session>,
 }
