@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{BaseQuery, FormJson, conflict, write::TRIES_MAX};
+use super::{
+    BaseQuery, FormJson, conflict,
+    write::{TRIES_MAX, stays},
+};
 use crate::{
     api::{
         Api,
@@ -161,6 +164,7 @@ pub(in crate::api) async fn read_version(
         (status = 401, description = "No admin key, or a wrong one", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such version", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The form has changed since; `current` is the newest", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field that submissions answer would stand under another id; `errors` point into that version", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::api) async fn restore(
@@ -190,6 +194,7 @@ pub(in crate::api) async fn restore(
                 tracing::info!(%guild, %actor, %wanted, apv = %document.revision, "form restored");
                 return Ok(FormJson::response(guild, document));
             }
+            Err(PatchRefusal::Answered(renamed)) => return Err(stays(&renamed)),
             Err(PatchRefusal::Unknown) => return Err(no_version(guild, wanted)),
             Err(PatchRefusal::Conflict { newest }) => {
                 tries += 1;

@@ -39,6 +39,7 @@ pub(super) async fn prepare(harness: &Harness) {
             user: UserId(user),
             revision: Revision::FIRST,
             answers: json!({}),
+            judged_by: None,
             limit: None,
             counted_since: None,
             tasks: Vec::new(),
@@ -53,10 +54,17 @@ pub(super) async fn prepare(harness: &Harness) {
             continue;
         }
         for topic in [Topic::GrantRole, Topic::Webhook] {
-            let taken = store.take_due(topic, 9, Duration::from_secs(9), now).await;
+            let taken = store
+                .take_due(
+                    topic,
+                    guildgate_store::Room::new(9, 9),
+                    Duration::from_secs(9),
+                    now,
+                )
+                .await;
             for item in taken.expect("a database") {
                 let failed = Settlement::Failed { error: "no".into() };
-                let settled = store.settle(item.attempt(), failed).await;
+                let settled = store.settle(item.attempt(), failed, now).await;
                 assert!(settled.expect("a database"));
             }
         }
