@@ -20,7 +20,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api,
     actor::{ActorQuery, bad_query},
-    extract::{Admin, InPath, InQuery, Json, PageQuery},
+    extract::{Admin, InPath, InQuery, Json, PageQuery, shown},
 };
 use crate::{
     problem::{Problem, ProblemKind},
@@ -144,10 +144,9 @@ pub(super) async fn list(
 ) -> Result<axum::Json<SubmissionList>, Problem> {
     let (filter, page) = (query.filter()?, page.page()?);
     let listed = api.store.list_submissions(guild, filter, page).await?;
-    Ok(axum::Json(SubmissionList {
-        submissions: listed.items.into_iter().map(Into::into).collect(),
-        next: listed.next.map(|next| next.to_string()),
-    }))
+    let show = |submission: &Submission| Some(submission.clone().into());
+    let (submissions, next) = shown(&listed, show);
+    Ok(axum::Json(SubmissionList { submissions, next }))
 }
 
 /// Read a submission

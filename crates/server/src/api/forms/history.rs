@@ -16,7 +16,7 @@ use crate::{
     api::{
         Api,
         actor::{ActorQuery, shown_actor},
-        extract::{Admin, InPath, InQuery, PageQuery},
+        extract::{Admin, InPath, InQuery, PageQuery, shown},
     },
     problem::{Problem, ProblemKind},
 };
@@ -76,10 +76,8 @@ pub(in crate::api) async fn list_versions(
 ) -> Result<axum::Json<VersionList>, Problem> {
     let key = DocumentKey::Form(guild);
     let listed = api.store.list_versions(key, page.page()?).await?;
-    Ok(axum::Json(VersionList {
-        versions: listed.items.iter().map(VersionJson::new).collect(),
-        next: listed.next.map(|next| next.to_string()),
-    }))
+    let (versions, next) = shown(&listed, |version| Some(VersionJson::new(version)));
+    Ok(axum::Json(VersionList { versions, next }))
 }
 
 /// A version with its content
