@@ -18,7 +18,7 @@ mod tests;
 
 pub use apply::{Applied, apply};
 pub use footprint::Footprint;
-pub use guard::Guard;
+pub use guard::{FormGuard, Guard};
 pub use history::{History, RebaseError};
 pub use patch::{Patch, PatchError, PatchErrorKind};
 

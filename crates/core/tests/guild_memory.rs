@@ -54,6 +54,7 @@ fn guild(id: u64) -> GuildData {
     let role = |n| Role {
         id: RoleId(if n == 0 { id } else { id * 1_000 + n }),
         permissions: Permissions(n),
+        position: 0,
     };
     let emoji = |n| Emoji {
         id: EmojiId(id * 1_000 + n),

@@ -13,12 +13,14 @@ use crate::RoleId;
 pub mod bounds;
 mod check;
 mod fault;
+mod renamed;
 mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use check::check_size;
 pub use fault::{Back, Fault, Faults, Pointer};
+pub use renamed::{Renamed, renamed};
 pub use status::{Intake, Status};
 
 /// An application form without fault.
@@ -209,7 +211,8 @@ impl Form {
     }
 
     /// The RFC 6902 patch by which a form whose time has come opens by itself: a no-one's patch
-    /// that fails where a manager was faster. None while it is not due.
+    /// that fails where a manager was faster. None while it is not due. Whoever finds it due
+    /// keeps it under [`Form::opening_name`].
     ///
     /// Source: wire protocol, "Form", status 3.
     #[must_use]
@@ -227,6 +230,20 @@ impl Form {
             | Status::OpenUpTo { .. } => None,
         }
     }
+
+    /// The name under which the patch is kept by which a form opens that was at version `base`:
+    /// of all who find it due, one opens it.
+    #[must_use]
+    pub fn opening_name(base: crate::Revision) -> Box<str> {
+        format!("opening.{base}").into()
+    }
+}
+
+/// The role that the form `after` gives to accepted applicants, where `before` did not.
+#[must_use]
+pub fn role_gained(before: &Value, after: &Value) -> Option<RoleId> {
+    let role = |form: &Value| form.get("role_on_accept")?.as_str()?.parse().ok();
+    role(after).filter(|&gained| role(before) != Some(gained))
 }
 
 impl Section {

@@ -4,13 +4,25 @@ use serde::Serialize;
 
 use crate::{EmojiId, GuildId, Permissions, RoleId, UnixMs, UserId};
 
-/// A role: what it allows. Its name and colour are nobody's concern here.
+/// A role: what it allows, and how high it stands. Its name and colour are nobody's concern here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Role {
     /// The role's id.
     pub id: RoleId,
     /// What it allows its holders.
     pub permissions: Permissions,
+    /// How high it stands: 0 for @everyone, and more for higher ones.
+    pub position: u16,
+}
+
+impl Role {
+    /// Whether this role stands above `other`: of two in one position the older one does.
+    ///
+    /// Source: Discord, "Permissions: Permission Hierarchy" and "Topics: Role Object".
+    #[must_use]
+    pub fn is_above(&self, other: &Role) -> bool {
+        (self.position, std::cmp::Reverse(self.id)) > (other.position, std::cmp::Reverse(other.id))
+    }
 }
 
 /// A custom emoji, as clients are shown it.

@@ -26,9 +26,12 @@ pub use id::{
 };
 pub use member::{Member, MemberData, tag};
 pub use notification::{Decision, Notification, UnknownDecision};
-pub use permissions::{ParsePermissionsError, Permissions, PermissionsOf};
+pub use permissions::{Grants, ParsePermissionsError, Permissions, PermissionsOf};
 pub use revision::Revision;
-pub use submission::{AlreadyDecided, SubmissionStatus, UnknownSubmissionStatus};
+pub use submission::{
+    AlreadyDecided, LastReview, NewReview, REVIEWS_AT_ONCE, SubmissionStatus,
+    UnknownSubmissionStatus,
+};
 pub use time::{Mono, Now, UnixMs};
 pub use token::{Secret, TokenHash, TokenKind, TokenRecord, UnknownTokenKind};
 pub use upstream::UpstreamEvent;

@@ -97,6 +97,63 @@ impl PermissionsOf<'_> {
     }
 }
 
+/// Which roles a member may give to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grants {
+    /// Every one: the guild's owner.
+    Any,
+    /// These, sorted.
+    Roles(Box<[RoleId]>),
+}
+
+impl Grants {
+    /// No role at all.
+    #[must_use]
+    pub fn none() -> Grants {
+        Grants::Roles(Box::default())
+    }
+
+    /// Whether `role` is one of them.
+    #[must_use]
+    pub fn allow(&self, role: RoleId) -> bool {
+        match self {
+            Grants::Any => true,
+            Grants::Roles(roles) => roles.binary_search(&role).is_ok(),
+        }
+    }
+}
+
+impl PermissionsOf<'_> {
+    /// The roles that the member may give, having `permissions`: with MANAGE_ROLES or
+    /// ADMINISTRATOR those below the highest of their own; the owner any.
+    ///
+    /// Source: Discord, "Permissions: Permission Hierarchy".
+    #[must_use]
+    pub fn grants(self, permissions: Permissions) -> Grants {
+        if self.user == self.owner {
+            return Grants::Any;
+        }
+        if !permissions.contains(Permissions::MANAGE_ROLES)
+            && !permissions.contains(Permissions::ADMINISTRATOR)
+        {
+            return Grants::none();
+        }
+        let of_member = |role: &&Role| self.held.contains(&role.id);
+        let highest = self.roles.iter().filter(of_member).reduce(|highest, role| {
+            if role.is_above(highest) {
+                role
+            } else {
+                highest
+            }
+        });
+        let Some(highest) = highest else {
+            return Grants::none();
+        };
+        let below = self.roles.iter().filter(|role| highest.is_above(role));
+        Grants::Roles(below.map(|role| role.id).collect())
+    }
+}
+
 impl BitOr for Permissions {
     type Output = Permissions;
 
@@ -182,18 +239,22 @@ mod tests {
             Role {
                 id: RoleId(1),
                 permissions: Permissions::VIEW_CHANNEL,
+                position: 0,
             },
             Role {
                 id: RoleId(2),
                 permissions: Permissions::MANAGE_GUILD,
+                position: 0,
             },
             Role {
                 id: RoleId(3),
                 permissions: Permissions::ADMINISTRATOR,
+                position: 0,
             },
             Role {
                 id: RoleId(4),
                 permissions: Permissions(1 << 60),
+                position: 0,
             },
         ];
         let held: Vec<RoleId> = held.iter().copied().map(RoleId).collect();
@@ -232,5 +293,46 @@ mod tests {
             serde_json::from_str::<Permissions>(&text).expect("its own text"),
             set
         );
+    }
+
+    #[test]
+    fn a_member_gives_roles_below_their_own() {
+        let role = |id, position, permissions| Role {
+            id: RoleId(id),
+            permissions,
+            position,
+        };
+        let roles = [
+            role(1, 0, Permissions::NONE),
+            role(2, 7, Permissions::ADMINISTRATOR),
+            role(3, 6, Permissions::MANAGE_GUILD),
+            role(4, 5, Permissions::NONE),
+            role(5, 5, Permissions::NONE),
+        ];
+        let grants = |user, held: &[u64], permissions: Permissions| {
+            let held: Vec<RoleId> = held.iter().copied().map(RoleId).collect();
+            let of = PermissionsOf {
+                guild: GuildId(1),
+                owner: UserId(10),
+                roles: &roles,
+                user: UserId(user),
+                held: &held,
+                timed_out_until: None,
+            };
+            of.grants(permissions)
+        };
+        let these = |ids: &[u64]| Grants::Roles(ids.iter().copied().map(RoleId).collect());
+        assert_eq!(grants(10, &[], Permissions::ALL), Grants::Any);
+        assert_eq!(grants(11, &[3], Permissions::MANAGE_GUILD), Grants::none());
+        assert_eq!(
+            grants(11, &[3], Permissions::MANAGE_ROLES),
+            these(&[1, 4, 5])
+        );
+        assert_eq!(grants(11, &[5, 2], Permissions::ALL), these(&[1, 3, 4, 5]));
+        // Of two in one position the older stands above.
+        assert_eq!(grants(11, &[4], Permissions::MANAGE_ROLES), these(&[1, 5]));
+        assert_eq!(grants(11, &[5], Permissions::MANAGE_ROLES), these(&[1]));
+        assert_eq!(grants(11, &[], Permissions::MANAGE_ROLES), Grants::none());
+        assert!(Grants::Any.allow(RoleId(99)) && !these(&[4]).allow(RoleId(2)));
     }
 }

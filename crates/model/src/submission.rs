@@ -1,10 +1,10 @@
 //! What becomes of a submission of an application form.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Decision;
+use crate::{Decision, UnixMs, UserId};
 
 /// Where a submission stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,6 +20,32 @@ pub enum SubmissionStatus {
     OnHold,
     /// The applicant took it back.
     Withdrawn,
+}
+
+/// How long after a hold somebody else's review still counts as one made at the same time,
+/// unless it says that it knows of the hold.
+pub const REVIEWS_AT_ONCE: Duration = Duration::from_secs(2);
+
+/// A review that was made before: of a submission on hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastReview {
+    /// Who made it.
+    pub reviewer: UserId,
+    /// When.
+    pub at: UnixMs,
+}
+
+/// A review, as far as it matters whether it comes too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewReview {
+    /// The decision.
+    pub decision: Decision,
+    /// Who makes it.
+    pub reviewer: UserId,
+    /// The status that they saw, if they say so.
+    pub expected: Option<SubmissionStatus>,
+    /// When.
+    pub at: UnixMs,
 }
 
 /// A review or withdrawal that comes too late: somebody was faster.
@@ -72,13 +98,26 @@ impl SubmissionStatus {
     }
 
     /// Where it stands after a review. Who holds what is held already comes too late, as does
-    /// who reviews what is decided.
+    /// who reviews what is decided, or what is not any more as they saw it. Whoever does not say
+    /// how they saw it has not seen a hold of somebody else's that is not
+    /// [`REVIEWS_AT_ONCE`] old: of two who review at once one comes too late.
     ///
     /// # Errors
     /// [`AlreadyDecided`]: the review is refused with `conflict`.
-    pub fn reviewed(self, decision: Decision) -> Result<SubmissionStatus, AlreadyDecided> {
-        let next = SubmissionStatus::from(decision);
-        if self.is_undecided() && self != next {
+    pub fn reviewed(
+        self,
+        last: Option<LastReview>,
+        review: &NewReview,
+    ) -> Result<SubmissionStatus, AlreadyDecided> {
+        let next = SubmissionStatus::from(review.decision);
+        let is_seen = match (review.expected, last) {
+            (Some(expected), _) => expected == self,
+            (None, Some(last)) => {
+                last.reviewer == review.reviewer || last.at + REVIEWS_AT_ONCE <= review.at
+            }
+            (None, None) => true,
+        };
+        if self.is_undecided() && self != next && is_seen {
             Ok(next)
         } else {
             Err(AlreadyDecided(self))
@@ -145,13 +184,54 @@ mod tests {
             (Withdrawn, Decision::Accepted, None),
         ];
         for (from, decision, expected) in cases {
-            let reviewed = from.reviewed(decision);
+            let reviewed = from.reviewed(None, &review(decision, None, 0));
             assert_eq!(
                 reviewed,
                 expected.ok_or(AlreadyDecided(from)),
                 "{from} then {decision:?}"
             );
         }
+    }
+
+    const ANN: UserId = UserId(1);
+    const BOB: UserId = UserId(2);
+
+    fn review(decision: Decision, expected: Option<SubmissionStatus>, at: i64) -> NewReview {
+        NewReview {
+            decision,
+            reviewer: BOB,
+            expected,
+            at: UnixMs(at),
+        }
+    }
+
+    #[test]
+    fn a_review_counts_where_its_maker_can_have_seen_the_last() {
+        use SubmissionStatus::{OnHold, Pending};
+        let held_by = |reviewer| {
+            Some(LastReview {
+                reviewer,
+                at: UnixMs(10_000),
+            })
+        };
+        let cases = [
+            (held_by(ANN), None, 10_000, false),
+            (held_by(ANN), None, 11_999, false),
+            (held_by(ANN), None, 12_000, true),
+            // A node whose clock is behind.
+            (held_by(ANN), None, 9_000, false),
+            (held_by(BOB), None, 10_000, true),
+            (held_by(ANN), Some(OnHold), 10_000, true),
+            (held_by(ANN), Some(Pending), 99_000, false),
+            (held_by(BOB), Some(Pending), 99_000, false),
+        ];
+        for (last, expected, at, is_made) in cases {
+            let new = review(Decision::Accepted, expected, at);
+            let made = OnHold.reviewed(last, &new);
+            assert_eq!(made.is_ok(), is_made, "{new:?} after {last:?}");
+        }
+        let new = review(Decision::OnHold, Some(OnHold), 99_000);
+        assert!(Pending.reviewed(None, &new).is_err());
     }
 
     #[test]

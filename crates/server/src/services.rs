@@ -8,9 +8,11 @@ mod applications;
 mod authenticate;
 mod feed;
 mod forms;
+mod opening;
 mod outbox;
 mod ports;
 mod recent;
+mod season;
 mod sessions;
 
 #[cfg(test)]
@@ -39,12 +41,14 @@ use crate::{
 };
 
 use applications::Application;
-pub(crate) use applications::NotDone;
+pub(crate) use applications::{Authority, NotDone};
 pub use feed::Feed;
 use forms::AnsweredFields;
+use opening::Openings;
 pub use outbox::{Called, OutboxWorker, Outside};
 pub use ports::{EdgePort, HubPort, Rights, SessionCommand};
 use recent::Recent;
+use season::Seasons;
 use sessions::Sent;
 
 /// Longest that the database may take for one question, before the client is told so.
@@ -78,6 +82,8 @@ pub struct Services {
     turns: Arc<Semaphore>,
     deeds: Arc<Semaphore>,
     answered: Arc<AnsweredFields>,
+    seasons: Arc<Seasons>,
+    openings: Arc<Openings>,
 }
 
 impl Services {
@@ -90,6 +96,8 @@ impl Services {
             parts: Arc::new(parts),
             recent: Arc::default(),
             answered: Arc::default(),
+            seasons: Arc::default(),
+            openings: Arc::default(),
         }
     }
 

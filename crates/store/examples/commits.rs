@@ -141,6 +141,7 @@ async fn append(store: Arc<dyn Store>, guild: u64, revision: Arc<AtomicU64>) {
         content: form(base.0),
         actor: UserId(1),
         patch_id: None,
+        renamed: Vec::new(),
     };
     let appended = store.append_patch(patch, NOW).await;
     let appended = appended

@@ -1,7 +1,7 @@
 //! Documents that several people edit: forms, and drafts of answers.
 
 use async_trait::async_trait;
-use guildgate_model::{GuildId, Revision, UnixMs, UserId};
+use guildgate_model::{GuildId, Revision, UnixMs, UserId, form::Renamed};
 use serde_json::Value;
 
 use crate::{Listed, Page, StoreError};
@@ -69,6 +69,9 @@ pub struct AppendPatch {
     pub actor: UserId,
     /// Its name, if its maker gave it one.
     pub patch_id: Option<PatchId>,
+    /// The fields of a form that stand under another id in it: none of them may be answered by
+    /// then.
+    pub renamed: Vec<Renamed>,
 }
 
 /// An old version that shall be the newest again.
@@ -115,6 +118,9 @@ pub enum PatchRefusal {
     /// There is no such document, or no such version of it.
     #[error("no such document or version")]
     Unknown,
+    /// It renames a field that a submission answers.
+    #[error("submissions answer the field {}, so its id stays", .0.was)]
+    Answered(Renamed),
 }
 
 /// Documents that several people edit: forms, and drafts of answers.
@@ -155,7 +161,8 @@ pub trait Documents: Send + Sync {
         now: UnixMs,
     ) -> Result<Result<Appended, PatchRefusal>, StoreError>;
 
-    /// Makes an old version the newest again, as a version of its own.
+    /// Makes an old version the newest again, as a version of its own. Fields that submissions
+    /// answer are not renamed by that either.
     ///
     /// # Errors
     /// [`StoreError`] if the database failed. A lost race is `Ok(Err(_))`.
@@ -196,6 +203,12 @@ pub trait Documents: Send + Sync {
         base: Revision,
         limit: u32,
     ) -> Result<Vec<DocumentVersion>, StoreError>;
+
+    /// The guilds whose form opens by itself, and when; those that should be open already too.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database failed.
+    async fn opening_forms(&self) -> Result<Vec<(GuildId, UnixMs)>, StoreError>;
 
     /// Forgets a document with its history: a draft that was thrown away, the form of a guild
     /// that has left.

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use guildgate_model::{
-    ApplicationId, GuildId, Notification, Revision, TokenId, TokenKind, UnixMs, UserId,
+    ApplicationId, GuildId, Notification, Revision, SubmissionStatus, TokenId, TokenKind, UnixMs,
+    UserId,
 };
 use tokio::sync::watch;
 
-use crate::{DocumentKey, SetInvite, StoreError, SubmissionStatus};
+use crate::{DocumentKey, SetInvite, StoreError};
 
 /// A place in the feed: everything up to and including this change has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

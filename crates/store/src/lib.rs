@@ -46,14 +46,14 @@ pub use feed::{Change, ChangeKind, Cursor, Feed};
 pub use inbox::{INBOX_MAX, Inbox, NewNotification};
 pub use invites::{Invites, SetInvite};
 pub use open::open;
-pub use outbox::{Attempt, Outbox, OutboxItem, OutboxState, Settlement, Task, Topic};
+pub use outbox::{Attempt, Outbox, OutboxItem, OutboxState, Room, Settlement, Task, Topic};
 pub use page::{Listed, PAGE_MAX, Page};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 pub use store::Store;
 pub use submissions::{
-    NewSubmission, Review, ReviewRefusal, Reviewed, Submission, SubmissionFilter, SubmissionStatus,
-    Submissions, SubmitRefusal, Submitted, WithdrawRefusal,
+    NewSubmission, Review, ReviewRefusal, Reviewed, Submission, SubmissionFilter, Submissions,
+    SubmitRefusal, Submitted, WithdrawRefusal,
 };
 pub use tokens::{
     GUILD_TOKEN_USES, NewToken, Owner, TokenFilter, TokenRefusal, Tokens, Uses, hash_secret,

@@ -1,6 +1,6 @@
 //! What is still to be done elsewhere: roles to give, web hooks to call.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use guildgate_model::{ApplicationId, GuildId, RoleId, UnixMs, UserId};
@@ -29,10 +29,11 @@ pub enum Task {
         /// Where to: a name or address of the configuration's.
         endpoint: Box<str>,
         /// By which the receiver knows it again; the same event for the same endpoint is
-        /// queued once. A submission's own id is filled in where this holds `$id`, since
-        /// the caller cannot know it before.
+        /// queued once. With a submission or a review, `$id` in it stands for the submission's
+        /// id or the notification's, since the caller cannot know it before.
         event: Box<str>,
-        /// What to send. A string value `"$id"` anywhere in it becomes the submission's id.
+        /// What to send. With a submission or a review, `id` and `application_id` are filled
+        /// in: the event and the submission.
         body: Value,
     },
 }
@@ -47,6 +48,15 @@ pub enum Topic {
 }
 
 impl Task {
+    /// The web hook that it calls; empty for a role.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        match self {
+            Task::GrantRole { .. } => "",
+            Task::Webhook { endpoint, .. } => endpoint,
+        }
+    }
+
     /// Whose worker does it.
     #[must_use]
     pub fn topic(&self) -> Topic {
@@ -66,6 +76,55 @@ pub enum OutboxState {
     Done,
     /// Given up; a manager may have it tried again.
     Failed,
+}
+
+/// How many tasks a worker has hands for: so many in all, and so many for each endpoint, so that
+/// one which does not answer holds up no other. Roles count as one endpoint, without a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    all: u32,
+    each: u32,
+    busy: BTreeMap<Box<str>, u32>,
+}
+
+impl Room {
+    /// Room for so many in all, and so many for each endpoint, while nothing is being done.
+    #[must_use]
+    pub fn new(all: u32, each: u32) -> Room {
+        Room {
+            all,
+            each,
+            busy: BTreeMap::new(),
+        }
+    }
+
+    /// How many each endpoint can have.
+    #[must_use]
+    pub fn each(&self) -> u32 {
+        self.each
+    }
+
+    /// Takes a place for a task of this endpoint, if there is one.
+    pub fn enter(&mut self, endpoint: &str) -> bool {
+        let busy = self.busy.entry(endpoint.into()).or_default();
+        let is_free = self.all > 0 && *busy < self.each;
+        if is_free {
+            self.all -= 1;
+            *busy += 1;
+        }
+        is_free
+    }
+
+    /// Gives a place back.
+    pub fn leave(&mut self, endpoint: &str) {
+        if let Some(busy) = self.busy.get_mut(endpoint) {
+            self.all += 1;
+            *busy -= 1;
+            if *busy == 0 {
+                self.busy.remove(endpoint);
+            }
+        }
+    }
 }
 
 /// A task that was taken, to be settled by who took it.
@@ -136,24 +195,30 @@ pub trait Outbox: Send + Sync {
     /// [`StoreError`] if the database failed.
     async fn enqueue(&self, task: Task, now: UnixMs) -> Result<u64, StoreError>;
 
-    /// Takes tasks that are due, oldest first. Nobody else gets them for `lease`.
+    /// Takes tasks that are due and for which there is room, oldest first. Nobody else gets
+    /// them for `lease`.
     ///
     /// # Errors
     /// [`StoreError`] if the database failed.
     async fn take_due(
         &self,
         topic: Topic,
-        limit: u32,
+        room: Room,
         lease: Duration,
         now: UnixMs,
     ) -> Result<Vec<OutboxItem>, StoreError>;
 
-    /// Says how an attempt ended. Passed over if the task was taken again since, or settled:
-    /// then `false`.
+    /// Says how an attempt ended; what became of a role goes into the audit trail with it.
+    /// Passed over if the task was taken again since, or settled: then `false`.
     ///
     /// # Errors
     /// [`StoreError`] if the database failed.
-    async fn settle(&self, attempt: Attempt, settlement: Settlement) -> Result<bool, StoreError>;
+    async fn settle(
+        &self,
+        attempt: Attempt,
+        settlement: Settlement,
+        now: UnixMs,
+    ) -> Result<bool, StoreError>;
 
     /// Has a failed task tried again. `false` if there is no failed task of that number in the
     /// guild.

@@ -1,58 +1,12 @@
 //! Submitted applications, and their reviews.
 
 use async_trait::async_trait;
-use guildgate_model::{ApplicationId, Decision, GuildId, Notification, Revision, UnixMs, UserId};
+use guildgate_model::{
+    ApplicationId, Decision, GuildId, Notification, Revision, SubmissionStatus, UnixMs, UserId,
+};
 use serde_json::Value;
 
 use crate::{Listed, Page, StoreError, Task};
-
-/// What has become of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SubmissionStatus {
-    /// Nobody has reviewed it.
-    Pending,
-    /// Reviewed, and to be reviewed again.
-    OnHold,
-    /// Final.
-    Accepted,
-    /// Final.
-    Denied,
-    /// Taken back by its applicant. Final.
-    Withdrawn,
-}
-
-impl SubmissionStatus {
-    /// Every status.
-    pub const ALL: [SubmissionStatus; 5] = [
-        SubmissionStatus::Pending,
-        SubmissionStatus::OnHold,
-        SubmissionStatus::Accepted,
-        SubmissionStatus::Denied,
-        SubmissionStatus::Withdrawn,
-    ];
-
-    /// Its name in the API and in exports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            SubmissionStatus::Pending => "pending",
-            SubmissionStatus::OnHold => "on_hold",
-            SubmissionStatus::Accepted => "accepted",
-            SubmissionStatus::Denied => "denied",
-            SubmissionStatus::Withdrawn => "withdrawn",
-        }
-    }
-}
-
-impl From<Decision> for SubmissionStatus {
-    fn from(decision: Decision) -> SubmissionStatus {
-        match decision {
-            Decision::Accepted => SubmissionStatus::Accepted,
-            Decision::Denied => SubmissionStatus::Denied,
-            Decision::OnHold => SubmissionStatus::OnHold,
-        }
-    }
-}
 
 /// An application to be submitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,13 +19,17 @@ pub struct NewSubmission {
     pub revision: Revision,
     /// The answers, already found to fit the form.
     pub answers: Value,
+    /// The form's newest version when that was found; none if the guild had no form. It must
+    /// still be.
+    pub judged_by: Option<Revision>,
     /// How many the guild takes in all, where the form is open up to a limit. Withdrawn ones
     /// don't count.
     pub limit: Option<u32>,
-    /// Only submissions from then on count towards `limit`; all of them if none.
+    /// Only submissions from then on count towards `limit`; all of them if none. This one
+    /// does, whatever the clock says.
     pub counted_since: Option<UnixMs>,
     /// What is to be done about it elsewhere, in the same transaction (web hooks). A
-    /// [`Task::Webhook`] body may hold the id as `"$id"`: see [`Task`].
+    /// [`Task::Webhook`] names its event by the submission's id: see [`Task`].
     pub tasks: Vec<Task>,
 }
 
@@ -94,6 +52,9 @@ pub enum SubmitRefusal {
     /// The guild has as many as it takes.
     #[error("no more applications are taken")]
     Full,
+    /// The form is another one by now: to be judged again.
+    #[error("the form has changed meanwhile")]
+    FormChanged,
 }
 
 /// A submitted application.
@@ -143,9 +104,11 @@ pub struct Review {
     pub note: Option<Box<str>>,
     /// Who reviews.
     pub reviewer: UserId,
-    /// The status that the reviewer saw; must still be. Any that is not final if none.
+    /// The status that the reviewer saw; must still be. Without it
+    /// [`SubmissionStatus::reviewed`] says which reviews come too late.
     pub expected: Option<SubmissionStatus>,
-    /// What is to be done about it elsewhere, in the same transaction: a role, web hooks.
+    /// What is to be done about it elsewhere, in the same transaction: a role, and web hooks,
+    /// whose event is named by the notification's id.
     pub tasks: Vec<Task>,
 }
 

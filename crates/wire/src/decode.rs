@@ -1,6 +1,8 @@
 //! What clients send: opcodes 1, 4 and 6 (or 7), decoded.
 
-use guildgate_model::{ApplicationId, Decision, GuildId, NotificationId, Secret, UserId};
+use guildgate_model::{
+    ApplicationId, Decision, GuildId, NotificationId, Secret, SubmissionStatus, UserId,
+};
 use serde_json::{Map, Value};
 
 use crate::{CloseCode, Opcode, Sender, Sequence, SessionId};
@@ -152,6 +154,8 @@ pub enum ApplicationCommand {
         decision: Decision,
         /// What to tell the applicant.
         note: Option<Box<str>>,
+        /// The status that the reviewer saw, if they say so.
+        expected: Option<SubmissionStatus>,
     },
 }
 
@@ -401,6 +405,13 @@ fn review(mut fields: Fields) -> Result<ApplicationCommand, BadField> {
                     expected: "a string or null",
                 });
             }
+        },
+        expected: match fields.take("expected") {
+            None | Some(Value::Null) => None,
+            Some(status) => Some(serde_json::from_value(status).map_err(|_| BadField {
+                field: "expected",
+                expected: "pending, on_hold, accepted, denied or withdrawn",
+            })?),
         },
     })
 }

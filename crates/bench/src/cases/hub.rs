@@ -75,6 +75,7 @@ fn role(id: RoleId, permissions: u64) -> Role {
     Role {
         id,
         permissions: Permissions(permissions),
+        position: 0,
     }
 }
 

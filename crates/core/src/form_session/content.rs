@@ -5,13 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use guildgate_model::{Answers, Form, Revision, UnixMs, UserId, form::check_size};
+use guildgate_model::{
+    Answers, Form, Revision, RoleId, UnixMs, UserId,
+    form::{Renamed, check_size, role_gained},
+};
 use serde_json::Value;
 
 use super::{Opened, PATCH_NAMES_MAX, PublishedForm, Target, Version, refusal};
 use crate::{
     client::Refusal,
-    rebase::{Applied, Footprint, Guard, History, Patch, RebaseError, apply},
+    rebase::{Applied, Footprint, FormGuard, Guard, History, Patch, RebaseError, apply},
 };
 
 /// The newest version that is known, and what is needed to judge a patch on it.
@@ -30,7 +33,7 @@ enum Meaning {
     Form {
         /// When it opens by itself; none also where an older document is no form.
         opens_at: Option<UnixMs>,
-        guard: Guard,
+        guard: FormGuard,
     },
     /// A draft of answers to a form; to none, where the guild has none.
     Draft(Option<Arc<PublishedForm>>),
@@ -41,6 +44,8 @@ enum Meaning {
 pub(super) struct Next {
     pub(super) document: Value,
     pub(super) footprint: Footprint,
+    /// Fields that stand under another id in it: refused where a submission answers them by now.
+    pub(super) renamed: Vec<Renamed>,
 }
 
 /// A version does not follow from what is known: a gap, or no patch that applies.
@@ -49,15 +54,10 @@ pub(super) struct Broken;
 
 impl Content {
     pub(super) fn open(target: Target, opened: Opened) -> Result<Content, Broken> {
-        let guard = {
-            let mut guard = Guard::default();
-            guard.lock(opened.answered_fields);
-            guard
-        };
         let meaning = match target {
             Target::Form => Meaning::Form {
                 opens_at: None,
-                guard,
+                guard: FormGuard::new(opened.answered_fields),
             },
             Target::Answers(_) => Meaning::Draft(opened.form),
         };
@@ -121,15 +121,16 @@ impl Content {
 
     /// What `patch` would make of the newest version.
     pub(super) fn try_patch(&self, base: Revision, patch: &Patch) -> Result<Next, Refusal> {
-        let unguarded = Guard::default();
         let guard = match &self.meaning {
-            Meaning::Form { guard, .. } => guard,
-            Meaning::Draft(_) => &unguarded,
+            Meaning::Form { guard, .. } => Guard::Form(guard),
+            // There `apv` is a field's id like any other.
+            Meaning::Draft(_) => Guard::Open,
         };
         let rebased = self.history.rebase(&self.document, base, patch, guard);
         let Applied {
             document,
             footprint,
+            renamed,
         } = rebased.map_err(|error| match error {
             RebaseError::Stale { .. } => refusal::conflict(self.newest(), &self.document),
             RebaseError::Ahead { base, newest } => refusal::base_ahead(base, newest),
@@ -156,7 +157,16 @@ impl Content {
         Ok(Next {
             document,
             footprint,
+            renamed,
         })
+    }
+
+    /// The role that accepted applicants would get with `next`, and do not get now.
+    pub(super) fn role_gained(&self, next: &Next) -> Option<RoleId> {
+        match self.meaning {
+            Meaning::Form { .. } => role_gained(&self.document, &next.document),
+            Meaning::Draft(_) => None,
+        }
     }
 
     /// The next version, of this session's own making, is kept.
@@ -174,10 +184,11 @@ impl Content {
         }
         let patch = version.patch.clone().ok_or(Broken)?;
         let patch = Patch::parse(patch).map_err(|_| Broken)?;
-        let applied = apply(&self.document, &patch, &Guard::default()).map_err(|_| Broken)?;
+        let applied = apply(&self.document, &patch, Guard::Open).map_err(|_| Broken)?;
         let next = Next {
             document: applied.document,
             footprint: applied.footprint,
+            renamed: applied.renamed,
         };
         self.advance(next, version.author, version.name.as_deref());
         Ok(())

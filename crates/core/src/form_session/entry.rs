@@ -44,6 +44,7 @@ impl FormSession {
             user,
             tag,
             standing,
+            grants: _,
         } = caller;
         let refused = if self.has(client) {
             Some(refusal::session_exists())

@@ -98,7 +98,7 @@ impl FormSession {
                 if self.participants.find(client).is_none() {
                     return answer(out, client, Err(refusal::no_session()));
                 }
-                self.on_patch(client, base, patch, nonce, out);
+                self.on_patch(caller, base, patch, nonce, out);
             }
             Command::Reauth {
                 credentials,

@@ -5,7 +5,7 @@ use guildgate_wire::{EventFrame, patch_taken};
 use serde_json::{Value, json};
 
 use super::{
-    APPEND_TRIES_MAX, Append, Appended, Ask, FormSession, Opened, Output, QUEUE_BYTES_MAX,
+    APPEND_TRIES_MAX, Append, Appended, Ask, Caller, FormSession, Opened, Output, QUEUE_BYTES_MAX,
     QUEUE_PATCHES_MAX, STORE_RETRY, StoreFailed, Ticket, Version, WAITERS_MAX,
     content::Content,
     machine::answer,
@@ -18,12 +18,13 @@ use crate::{ClientId, client::Refusal, rebase::Patch};
 impl FormSession {
     pub(super) fn on_patch(
         &mut self,
-        client: ClientId,
+        caller: Caller,
         base: Revision,
         json: Value,
         nonce: Option<Box<str>>,
         out: &mut Vec<Output>,
     ) {
+        let client = caller.client;
         let user = match self.may_patch(client) {
             Ok(user) => user,
             Err(refused) => return answer(out, client, Err(refused)),
@@ -42,10 +43,13 @@ impl FormSession {
                 return answer(out, client, Ok(patch_taken(self.key.guild, revision)));
             }
             if let Some(Pending {
-                origin: Origin::User { waiters, .. },
+                origin: Origin::User {
+                    waiters, grants, ..
+                },
                 ..
             }) = self.patches.find_named(user, name)
             {
+                *grants = caller.grants;
                 if waiters.len() < WAITERS_MAX {
                     waiters.push(client);
                 } else {
@@ -61,7 +65,11 @@ impl FormSession {
         }
         let waiters = vec![client];
         self.patches.push_back(Pending {
-            origin: Origin::User { user, waiters },
+            origin: Origin::User {
+                user,
+                waiters,
+                grants: caller.grants,
+            },
             base,
             patch,
             name,
@@ -158,12 +166,21 @@ impl FormSession {
         }
         match content.try_patch(pending.base, &pending.patch) {
             Ok(next) => {
+                if let Some(role) = content.role_gained(&next)
+                    && !pending.may_give(role)
+                {
+                    return pending.refuse(&refusal::role_too_high(role), out);
+                }
                 let append = Append {
                     base: content.newest(),
                     patch: pending.patch.as_json().clone(),
                     document: next.document.clone(),
                     author: pending.author(),
-                    name: pending.name.clone(),
+                    name: match pending.origin {
+                        Origin::User { .. } => pending.name.clone(),
+                        Origin::Nobody => Some(Form::opening_name(content.newest())),
+                    },
+                    renamed: next.renamed.clone(),
                 };
                 let ticket = self.ask(Ask::Append(Box::new(append)), out);
                 self.patches.work = Work::Appending(Box::new(Appending {
@@ -227,6 +244,11 @@ impl FormSession {
                     self.patches.push_front(pending);
                 }
                 self.patches.sight = Sight::Behind;
+            }
+            // Judged again, and refused for what is known now.
+            Appended::Answered(fields) => {
+                content.lock(fields);
+                self.patches.push_front(pending);
             }
             Appended::Failed => {
                 pending.refuse(&refusal::unavailable(), out);

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use guildgate_model::{
-    Form, GuildId, Permissions, Revision, Secret, TokenId, UnixMs, UserId, form::FieldId,
+    Form, Grants, GuildId, Permissions, Revision, Secret, TokenId, UnixMs, UserId,
+    form::{FieldId, Renamed},
 };
 use guildgate_wire::EventFrame;
 use serde_json::{Value, value::RawValue};
@@ -82,6 +83,8 @@ pub struct Caller {
     pub tag: Box<str>,
     /// How they stand in the guild as this is handed over.
     pub standing: Standing,
+    /// Which roles they may give then.
+    pub grants: Grants,
 }
 
 /// A command of a session's client. Each gets exactly one [`Output::Answer`]; a client has one
@@ -224,6 +227,9 @@ pub struct Append {
     pub author: Option<UserId>,
     /// A name by which the patch is kept at most once for its author.
     pub name: Option<Box<str>>,
+    /// Fields that stand under another id in it. It is not kept where a submission answers one
+    /// of them by the time it would be.
+    pub renamed: Vec<Renamed>,
 }
 
 /// The answer to an [`Ask`].
@@ -291,7 +297,7 @@ pub struct Version {
 }
 
 /// What became of an [`Append`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
     /// It is kept as this version.
     Kept(Revision),
@@ -299,6 +305,8 @@ pub enum Appended {
     KeptBefore(Revision),
     /// Another version came first.
     Conflict,
+    /// A submission that was not known of answers fields that it renames: all of those.
+    Answered(BTreeSet<FieldId>),
     /// The store does not answer; whether it is kept is not known.
     Failed,
 }

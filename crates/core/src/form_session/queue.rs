@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use guildgate_model::{Mono, Now, Revision, UserId, form::FieldId};
+use guildgate_model::{Grants, Mono, Now, Revision, RoleId, UserId, form::FieldId};
 use guildgate_wire::patch_taken;
 
 use super::{
@@ -77,6 +77,8 @@ pub(super) enum Origin {
     User {
         user: UserId,
         waiters: Vec<ClientId>,
+        /// Which roles they may give.
+        grants: Grants,
     },
     /// The form opens by itself.
     Nobody,
@@ -205,6 +207,14 @@ impl Pending {
         match &self.origin {
             Origin::User { user, .. } => Some(*user),
             Origin::Nobody => None,
+        }
+    }
+
+    /// Whether its author may have the form give this role.
+    pub(super) fn may_give(&self, role: RoleId) -> bool {
+        match &self.origin {
+            Origin::User { grants, .. } => grants.allow(role),
+            Origin::Nobody => false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Why a session refuses a command, in words for the person at the other end.
 
-use guildgate_model::{Revision, form::Faults};
+use guildgate_model::{Revision, RoleId, form::Faults};
 use guildgate_wire::ErrorCode;
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,15 @@ pub(super) fn forbidden(target: Target) -> Refusal {
         }
     };
     Refusal::new(ErrorCode::Forbidden, message)
+}
+
+pub(super) fn role_too_high(role: RoleId) -> Refusal {
+    let message = format!(
+        "role_on_accept: giving the role {role} needs Manage Roles and a role of your own above it"
+    );
+    let mut details = Map::new();
+    details.insert("pointer".to_owned(), json!("/role_on_accept"));
+    with(ErrorCode::Forbidden, message, details)
 }
 
 pub(super) fn bad_tokens() -> Refusal {

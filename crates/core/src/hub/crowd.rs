@@ -7,8 +7,8 @@ use std::{
 };
 
 use guildgate_model::{
-    GuildId, Member, Mono, Permissions, PermissionsOf, Role, RoleId, UnixMs, UserId, Wanted,
-    WantedMark, WantedUsers,
+    Grants, GuildId, Member, Mono, Permissions, PermissionsOf, Role, RoleId, UnixMs, UserId,
+    Wanted, WantedMark, WantedUsers,
 };
 use guildgate_wire::UserView;
 use serde_json::value::RawValue;
@@ -121,6 +121,10 @@ pub(super) struct Rules<'a> {
 impl Rules<'_> {
     /// What `member` may do at `wall`.
     pub(super) fn permissions_of(self, member: &Member, wall: UnixMs) -> Permissions {
+        self.of(member).at(wall)
+    }
+
+    fn of<'a>(&'a self, member: &'a Member) -> PermissionsOf<'a> {
         PermissionsOf {
             guild: self.guild,
             owner: self.owner,
@@ -129,7 +133,6 @@ impl Rules<'_> {
             held: &member.roles,
             timed_out_until: member.timed_out_until,
         }
-        .at(wall)
     }
 }
 
@@ -165,17 +168,23 @@ impl Watcher {
         }
     }
 
-    /// How the user stands, if that is known.
-    pub(super) fn rights(&self) -> Option<Rights> {
+    /// How the user stands, if that is known. While their membership is not verified they may
+    /// give no role.
+    pub(super) fn rights(&self, rules: Rules<'_>) -> Option<Rights> {
         match &self.membership {
             Membership::Unknown => None,
             Membership::Absent => Some(Rights {
                 tag: Box::default(),
                 standing: Standing::Outsider,
+                grants: Grants::none(),
             }),
             Membership::Present(member) => Some(Rights {
                 tag: member.tag.clone(),
                 standing: Standing::Member(self.told),
+                grants: match self.trust {
+                    Trust::Verified => rules.of(member).grants(self.told),
+                    Trust::Unverified => Grants::none(),
+                },
             }),
         }
     }

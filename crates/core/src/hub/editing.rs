@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use guildgate_model::{GuildId, Now, UserId};
+use guildgate_model::{Grants, GuildId, Now, UserId};
 use guildgate_wire::Ends;
 
 use super::{
@@ -152,6 +152,7 @@ impl Hub {
                 user,
                 tag: rights.tag,
                 standing: rights.standing,
+                grants: rights.grants,
             },
             command: command.command,
         };
@@ -188,5 +189,6 @@ fn nobody() -> Rights {
     Rights {
         tag: Box::default(),
         standing: Standing::Outsider,
+        grants: Grants::none(),
     }
 }

@@ -15,7 +15,7 @@ use guildgate_wire::GuildView;
 
 use super::{
     about::{About, Shown},
-    crowd::Crowd,
+    crowd::{Crowd, Rules},
     invite::Invite,
     ports::{MemberEvents, Output},
     turn::Turn,
@@ -195,6 +195,15 @@ impl Guild {
             Some(_) | None => {}
         }
         shown
+    }
+
+    /// What permissions follow from, besides the member.
+    pub(super) fn rules(&self) -> Rules<'_> {
+        Rules {
+            guild: self.id,
+            owner: self.about.owner,
+            roles: &self.roles,
+        }
     }
 
     /// A vanity code is not among a guild's invites, and is always good.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{ApplicationId, GuildId, Mono, ShardId, UpstreamEvent, UserId, WantedMark};
+use guildgate_model::{
+    ApplicationId, Grants, GuildId, Mono, ShardId, UpstreamEvent, UserId, WantedMark,
+};
 use guildgate_wire::{EventFrame, UserView};
 use serde_json::value::RawValue;
 
@@ -120,6 +122,8 @@ pub struct Rights {
     pub tag: Box<str>,
     /// What they may do.
     pub standing: Standing,
+    /// Which roles they may give.
+    pub grants: Grants,
 }
 
 /// Whether Discord sends GUILD_MEMBER_ADD, _UPDATE and _REMOVE.

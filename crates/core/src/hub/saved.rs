@@ -113,7 +113,7 @@ struct SavedGuild {
     member_count: u64,
     counted_at: UnixMs,
     outage_since: Option<UnixMs>,
-    roles: Vec<(RoleId, Permissions)>,
+    roles: Vec<(RoleId, Permissions, u16)>,
     emojis: Vec<(EmojiId, Box<str>, bool)>,
 }
 
@@ -145,7 +145,7 @@ impl From<&Guild> for SavedGuild {
             roles: guild
                 .roles
                 .iter()
-                .map(|role| (role.id, role.permissions))
+                .map(|role| (role.id, role.permissions, role.position))
                 .collect(),
             emojis: emojis
                 .map(|emoji| (emoji.id, emoji.name, emoji.animated))
@@ -173,7 +173,11 @@ impl From<SavedGuild> for GuildData {
             member_count: Some(saved.member_count),
             roles: Some(
                 roles
-                    .map(|(id, permissions)| Role { id, permissions })
+                    .map(|(id, permissions, position)| Role {
+                        id,
+                        permissions,
+                        position,
+                    })
                     .collect(),
             ),
             emojis: Some(

@@ -4,6 +4,7 @@
 //! is an array, and because a roll-back that fails must not be a panic: the patch works on a
 //! copy, which is dropped.
 
+use guildgate_model::form::Renamed;
 use serde_json::{Map, Value};
 
 use super::{
@@ -18,18 +19,20 @@ pub struct Applied {
     pub document: Value,
     /// What it touched and changed.
     pub footprint: Footprint,
+    /// The fields of a form that stand under another id now; none of them is locked.
+    pub renamed: Vec<Renamed>,
 }
 
-/// Applies `patch` to `document`, unless `guard` forbids it.
+/// Applies `patch` to `before`, unless `guard` forbids it.
 ///
 /// # Errors
 /// The first operation that cannot be carried out, by its place in the list and the pointer at
-/// fault; the document is untouched then.
+/// fault, or the place in the result that `guard` forbids; the document is untouched then.
 ///
 /// Source: RFC 6902, sections 4 and 5.
-pub fn apply(document: &Value, patch: &Patch, guard: &Guard) -> Result<Applied, PatchError> {
+pub fn apply(before: &Value, patch: &Patch, guard: Guard<'_>) -> Result<Applied, PatchError> {
     let mut work = Work {
-        document: document.clone(),
+        document: before.clone(),
         footprint: Footprint::default(),
         copied_bytes: 0,
     };
@@ -44,9 +47,13 @@ pub fn apply(document: &Value, patch: &Patch, guard: &Guard) -> Result<Applied, 
         footprint,
         ..
     } = work;
+    let renamed = guard
+        .admit_result(before, &document)
+        .map_err(|fault| PatchError::in_result(fault.pointer, fault.kind, fault.message))?;
     Ok(Applied {
         document,
         footprint,
+        renamed,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guildgate_model::form::FieldId;
+use guildgate_model::form::{FieldId, Renamed, renamed};
 use serde_json::Value;
 
 use super::{
@@ -14,17 +14,26 @@ use super::{
 /// The ids that must stay: those of fields with submissions, by which their answers are found.
 ///
 /// Such a field can be changed, moved and removed; it cannot be renamed, not even by replacing
-/// it with another in its place. `apv` is never part of a document.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Guard {
+/// it, its section or the whole form with another in its place. `apv` is never part of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormGuard {
     locked: BTreeSet<FieldId>,
 }
 
-impl Guard {
+/// What holds for a document, besides RFC 6902.
+#[derive(Debug, Clone, Copy)]
+pub enum Guard<'a> {
+    /// Nothing: a draft, where every key is a field's id, or a patch that was taken before.
+    Open,
+    /// It is a form.
+    Form(&'a FormGuard),
+}
+
+impl FormGuard {
     /// Guards these ids.
     #[must_use]
-    pub fn new(locked: BTreeSet<FieldId>) -> Guard {
-        Guard { locked }
+    pub fn new(locked: BTreeSet<FieldId>) -> FormGuard {
+        FormGuard { locked }
     }
 
     /// Guards these, too.
@@ -32,7 +41,7 @@ impl Guard {
         self.locked.extend(ids);
     }
 
-    pub(super) fn admit(&self, document: &Value, operation: &Operation) -> Result<(), Fault> {
+    fn admit(&self, document: &Value, operation: &Operation) -> Result<(), Fault> {
         match operation {
             Operation::Add { path, value } => {
                 self.admit_write(document, path, After::Other(value), Kind::Adds)
@@ -56,6 +65,19 @@ impl Guard {
                 self.admit_write(document, path, After::Other(value), Kind::Adds)
             }
             Operation::Test { .. } => Ok(()),
+        }
+    }
+
+    /// Looks at what the whole patch made. Fields that it renamed and that nothing is known to
+    /// answer are handed on, since an answer may be on its way.
+    fn admit_result(&self, before: &Value, after: &Value) -> Result<Vec<Renamed>, Fault> {
+        let renamed = renamed(before, after);
+        match renamed
+            .iter()
+            .find(|field| self.locked.contains(&field.was))
+        {
+            Some(field) => Err(answered(&field.pointer, &field.was)),
+            None => Ok(renamed),
         }
     }
 
@@ -103,14 +125,34 @@ impl Guard {
             .and_then(|id| FieldId::try_from(id).ok())
             .filter(|id| self.locked.contains(id));
         match locked {
-            Some(id) if before != after => Err(Fault::at(
-                place,
-                PatchErrorKind::Protected,
-                format!("submissions answer the field {id}, so its id stays"),
-            )),
+            Some(id) if before != after => Err(answered(place, &id)),
             Some(_) | None => Ok(()),
         }
     }
+}
+
+impl Guard<'_> {
+    pub(super) fn admit(self, document: &Value, operation: &Operation) -> Result<(), Fault> {
+        match self {
+            Guard::Open => Ok(()),
+            Guard::Form(guard) => guard.admit(document, operation),
+        }
+    }
+
+    pub(super) fn admit_result(self, before: &Value, after: &Value) -> Result<Vec<Renamed>, Fault> {
+        match self {
+            Guard::Open => Ok(Vec::new()),
+            Guard::Form(guard) => guard.admit_result(before, after),
+        }
+    }
+}
+
+fn answered(place: &str, id: &FieldId) -> Fault {
+    Fault::at(
+        place,
+        PatchErrorKind::Protected,
+        format!("submissions answer the field {id}, so its id stays"),
+    )
 }
 
 /// What a place holds after the operation.

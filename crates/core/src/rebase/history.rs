@@ -86,7 +86,7 @@ impl History {
         document: &Value,
         base: Revision,
         patch: &Patch,
-        guard: &Guard,
+        guard: Guard<'_>,
     ) -> Result<Applied, RebaseError> {
         let newest = self.newest;
         let Some(behind) = newest.0.checked_sub(base.0) else {

@@ -37,10 +37,11 @@ pub(super) struct Pointer {
 /// What is wrong with a patch, and where in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct PatchError {
-    /// Which operation of the list, counted from 0; none if it is the list itself.
+    /// Which operation of the list, counted from 0; none if it is the list itself, or what all
+    /// of it made.
     pub operation: Option<usize>,
     /// The pointer that the operation could not follow or may not touch; empty for the root,
-    /// or where it has none.
+    /// or where it has none. Into what the patch made, where that is at fault.
     pub pointer: Box<str>,
     /// What kind of fault it is.
     pub kind: PatchErrorKind,
@@ -85,6 +86,19 @@ impl PatchError {
     ) -> PatchError {
         PatchError {
             operation: Some(operation),
+            pointer: pointer.into(),
+            kind,
+            message: message.into(),
+        }
+    }
+
+    pub(super) fn in_result(
+        pointer: impl Into<Box<str>>,
+        kind: PatchErrorKind,
+        message: impl Into<Box<str>>,
+    ) -> PatchError {
+        PatchError {
+            operation: None,
             pointer: pointer.into(),
             kind,
             message: message.into(),

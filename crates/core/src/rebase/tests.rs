@@ -12,7 +12,7 @@ fn patched(
     patch: Value,
 ) -> Result<Value, (Option<usize>, PatchErrorKind, String)> {
     Patch::parse(patch)
-        .and_then(|patch| apply(document, &patch, &Guard::default()))
+        .and_then(|patch| apply(document, &patch, Guard::Open))
         .map(|applied| applied.document)
         .map_err(|error| (error.operation, error.kind, error.pointer.into()))
 }

@@ -185,10 +185,12 @@ fn roles(value: &mut Cursor<'_>) -> Result<Vec<Role>, Malformed> {
 fn role(value: &mut Cursor<'_>) -> Result<Option<Role>, Malformed> {
     let mut id = None;
     let mut permissions = 0;
+    let mut position = 0;
     value.fields(|key, value| {
         match key {
             b"id" => id = value.number()?,
             b"permissions" => permissions = value.number()?.unwrap_or(0),
+            b"position" => position = value.number()?.unwrap_or(0),
             _ => {}
         }
         Ok(())
@@ -196,6 +198,7 @@ fn role(value: &mut Cursor<'_>) -> Result<Option<Role>, Malformed> {
     Ok(id.map(|id| Role {
         id: RoleId(id),
         permissions: Permissions(permissions),
+        position: u16::try_from(position).unwrap_or(u16::MAX),
     }))
 }
 

@@ -52,10 +52,12 @@ fn guild_expected() -> GuildData {
             Role {
                 id: RoleId(7),
                 permissions: Permissions(1024),
+                position: 0,
             },
             Role {
                 id: RoleId(8),
                 permissions: Permissions(u64::MAX),
+                position: 0,
             },
         ]),
         emojis: Some(vec![Emoji {
@@ -113,10 +115,12 @@ fn a_sparse_guild_says_nothing_of_what_it_leaves_out() {
         Role {
             id: RoleId(7),
             permissions: Permissions(8),
+            position: 0,
         },
         Role {
             id: RoleId(7),
             permissions: Permissions(0),
+            position: 0,
         },
     ]);
     check(
@@ -134,8 +138,9 @@ fn roles_emojis_and_invites_are_read() {
     let role = Role {
         id: RoleId(8),
         permissions: Permissions(32),
+        position: 5,
     };
-    let changed = json!({"guild_id": "7", "role": {"id": "8", "permissions": "32", "name": "x"}});
+    let changed = json!({"guild_id": "7", "role": {"id": "8", "permissions": "32", "name": "x", "position": 5}});
     for name in ["GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE"] {
         check(
             name,

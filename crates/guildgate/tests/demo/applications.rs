@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    gateway::{ADA, Folder, Gateway, MAX, MIA, REST, ROLE_MANAGER, ROLE_STAFF},
+    gateway::{ADA, Folder, Gateway, MAX, MIA, REST, ROLE_ADMIN, ROLE_MANAGER, ROLE_STAFF},
 };
 
 /// Starts a session, and answers `data`.
@@ -55,6 +55,10 @@ async fn managers_edit_together_and_a_lost_right_puts_one_out() {
     assert_eq!(seen["uid"], MIA);
     assert_eq!(seen["apv"], 2);
     assert_eq!(seen["patch"], open_form());
+
+    let too_high = json!([{"op": "replace", "path": "/role_on_accept", "value": ROLE_ADMIN}]);
+    let refused = patch(&mut mia, &made["data"]["apv"], too_high).await;
+    assert_eq!(refused["error"]["code"], "forbidden", "{refused}");
 
     // Made on version 1, and nothing that it touches has changed since.
     let title = json!([{"op": "test", "path": "/status_data", "value": null}]);

@@ -26,6 +26,8 @@ pub const ADA: &str = "1001000000000000004";
 pub const BEN: &str = "1001000000000000005";
 pub const ROLE_MANAGER: &str = "1190000000000000102";
 pub const ROLE_STAFF: &str = "1190000000000000107";
+/// Above the managers' own.
+pub const ROLE_ADMIN: &str = "1190000000000000101";
 
 /// A folder that goes with the test.
 pub struct Folder(PathBuf);

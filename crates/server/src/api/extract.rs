@@ -5,7 +5,7 @@ use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
-use guildgate_store::{PAGE_MAX, Page};
+use guildgate_store::{Listed, PAGE_MAX, Page};
 use http::{header, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use subtle::ConstantTimeEq;
@@ -218,6 +218,15 @@ impl PageQuery {
             .ok_or_else(|| bad("limit", "a number from 1 to 1000"))?;
         Ok(Page { before, limit })
     }
+}
+
+/// A page as it is shown: its items, and `before` of the next.
+pub(super) fn shown<R, T>(
+    listed: &Listed<R>,
+    show: impl Fn(&R) -> Option<T>,
+) -> (Vec<T>, Option<String>) {
+    let items = listed.items.iter().filter_map(show).collect();
+    (items, listed.next.map(|next| next.to_string()))
 }
 
 /// How much of a list is shown unless asked otherwise.

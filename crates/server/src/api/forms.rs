@@ -178,14 +178,14 @@ pub(super) async fn replace(
     headers: HeaderMap,
     Json(document): Json<Value>,
 ) -> Result<Response, Problem> {
-    let write = Write {
+    change(
+        &api,
         guild,
-        actor: actor.user()?,
-        base: base.revision(&headers)?,
-        change: Change::Whole(document),
-    };
-    let newest = write::write(&api, write).await?;
-    Ok(FormJson::response(guild, newest))
+        &actor,
+        base.revision(&headers)?,
+        Change::Whole(document),
+    )
+    .await
 }
 
 /// An RFC 6902 patch as a body.
@@ -277,13 +277,31 @@ pub(super) async fn patch(
     headers: HeaderMap,
     PatchBody(patch): PatchBody,
 ) -> Result<Response, Problem> {
+    change(
+        &api,
+        guild,
+        &actor,
+        base.revision(&headers)?,
+        Change::Patch(patch),
+    )
+    .await
+}
+
+/// Makes a change, and answers the newest version.
+async fn change(
+    api: &Api,
+    guild: GuildId,
+    actor: &ActorQuery,
+    base: Option<Revision>,
+    change: Change,
+) -> Result<Response, Problem> {
     let write = Write {
         guild,
         actor: actor.user()?,
-        base: base.revision(&headers)?,
-        change: Change::Patch(patch),
+        base,
+        change,
     };
-    let newest = write::write(&api, write).await?;
+    let newest = write::write(api, write).await?;
     Ok(FormJson::response(guild, newest))
 }
 

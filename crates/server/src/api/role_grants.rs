@@ -88,15 +88,10 @@ pub(super) async fn list(
     InQuery(query): InQuery<TaskQuery>,
     InQuery(page): InQuery<PageQuery>,
 ) -> Result<axum::Json<RoleGrantList>, Problem> {
-    let (state, page) = (query.state()?, page.page()?);
-    let listed = api
-        .store
-        .list_outbox(guild, Topic::GrantRole, state, page)
-        .await?;
-    Ok(axum::Json(RoleGrantList {
-        role_grants: listed.items.iter().filter_map(RoleGrant::of).collect(),
-        next: listed.next.map(|next| next.to_string()),
-    }))
+    let show = RoleGrant::of;
+    let (role_grants, next) =
+        tasks::list(&api, guild, Topic::GrantRole, &query, &page, show).await?;
+    Ok(axum::Json(RoleGrantList { role_grants, next }))
 }
 
 /// Try again to give a role

@@ -10,7 +10,7 @@ use axum::extract::State;
 use guildgate_model::{
     ApplicationId, Decision, GuildId, Revision, UnixMs, UserId, form::bounds::NOTE_CHARS_MAX,
 };
-use guildgate_store::{Review, Submission, SubmissionFilter, SubmissionStatus, WithdrawRefusal};
+use guildgate_store::{Review, Submission, SubmissionFilter, WithdrawRefusal};
 use guildgate_wire::{ErrorCode, notification_json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,11 +20,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api,
     actor::{ActorQuery, bad_query},
-    extract::{Admin, InPath, InQuery, Json, PageQuery},
+    extract::{Admin, InPath, InQuery, Json, PageQuery, shown},
 };
 use crate::{
     problem::{Problem, ProblemKind},
-    services::NotDone,
+    services::{Authority, NotDone},
 };
 
 /// What is served here.
@@ -99,9 +99,8 @@ pub(super) struct SubmissionQuery {
 impl SubmissionQuery {
     fn filter(&self) -> Result<SubmissionFilter, Problem> {
         let status = self.status.as_deref().map(|text| {
-            status(text).ok_or_else(|| {
-                bad_query("status", "pending, on_hold, accepted, denied or withdrawn")
-            })
+            text.parse()
+                .map_err(|_| bad_query("status", "pending, on_hold, accepted, denied or withdrawn"))
         });
         let user = self.user.as_deref().map(|text| {
             text.parse()
@@ -112,12 +111,6 @@ impl SubmissionQuery {
             user: user.transpose()?,
         })
     }
-}
-
-fn status(name: &str) -> Option<SubmissionStatus> {
-    SubmissionStatus::ALL
-        .into_iter()
-        .find(|status| status.name() == name)
 }
 
 /// A page of submissions
@@ -151,10 +144,9 @@ pub(super) async fn list(
 ) -> Result<axum::Json<SubmissionList>, Problem> {
     let (filter, page) = (query.filter()?, page.page()?);
     let listed = api.store.list_submissions(guild, filter, page).await?;
-    Ok(axum::Json(SubmissionList {
-        submissions: listed.items.into_iter().map(Into::into).collect(),
-        next: listed.next.map(|next| next.to_string()),
-    }))
+    let show = |submission: &Submission| Some(submission.clone().into());
+    let (submissions, next) = shown(&listed, show);
+    Ok(axum::Json(SubmissionList { submissions, next }))
 }
 
 /// Read a submission
@@ -253,7 +245,7 @@ pub(super) async fn review(
 ) -> Result<axum::Json<ReviewedSubmission>, Problem> {
     let reviewer = actor.user()?;
     let expected = wanted.expected.as_deref().map(|text| {
-        status(text).ok_or_else(|| {
+        text.parse().map_err(|_| {
             let expected = "expected pending, on_hold, accepted, denied or withdrawn";
             Problem::field("/expected", expected)
         })
@@ -272,7 +264,7 @@ pub(super) async fn review(
         tasks: Vec::new(),
     };
     known(&api, guild, id).await?;
-    match api.services.take_review(review).await {
+    match api.services.take_review(review, Authority::Site).await {
         Ok(reviewed) => {
             let status = reviewed.submission.status.name();
             tracing::info!(%guild, %id, %reviewer, status, "application reviewed");

@@ -5,7 +5,11 @@ use guildgate_store::{OutboxItem, OutboxState, Page, Topic};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Api, actor::bad_query};
+use super::{
+    Api,
+    actor::bad_query,
+    extract::{PageQuery, shown},
+};
 use crate::problem::{Problem, ProblemKind};
 
 /// Which tasks are wanted.
@@ -26,6 +30,20 @@ impl TaskQuery {
             Some(_) => Err(bad_query("state", "pending, done or failed")),
         }
     }
+}
+
+/// A page of a guild's tasks of one topic, as `show` shows them, and `before` of the next.
+pub(super) async fn list<T>(
+    api: &Api,
+    guild: GuildId,
+    topic: Topic,
+    query: &TaskQuery,
+    page: &PageQuery,
+    show: impl Fn(&OutboxItem) -> Option<T>,
+) -> Result<(Vec<T>, Option<String>), Problem> {
+    let (state, page) = (query.state()?, page.page()?);
+    let listed = api.store.list_outbox(guild, topic, state, page).await?;
+    Ok(shown(&listed, show))
 }
 
 /// How far a task is.

@@ -87,19 +87,9 @@ pub(super) async fn list(
     InQuery(query): InQuery<TaskQuery>,
     InQuery(page): InQuery<PageQuery>,
 ) -> Result<axum::Json<WebhookDeliveryList>, Problem> {
-    let (state, page) = (query.state()?, page.page()?);
-    let listed = api
-        .store
-        .list_outbox(guild, Topic::Webhook, state, page)
-        .await?;
-    Ok(axum::Json(WebhookDeliveryList {
-        deliveries: listed
-            .items
-            .iter()
-            .filter_map(WebhookDelivery::of)
-            .collect(),
-        next: listed.next.map(|next| next.to_string()),
-    }))
+    let show = WebhookDelivery::of;
+    let (deliveries, next) = tasks::list(&api, guild, Topic::Webhook, &query, &page, show).await?;
+    Ok(axum::Json(WebhookDeliveryList { deliveries, next }))
 }
 
 /// Try again to call a web hook

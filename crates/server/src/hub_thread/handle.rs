@@ -136,6 +136,7 @@ impl HubPort for HubHandle {
         Ok(Rights {
             tag: rights.tag,
             standing: rights.standing,
+            grants: rights.grants,
         })
     }
 }

@@ -167,6 +167,7 @@ fn create() -> UpstreamEvent {
     data.roles = Some(vec![Role {
         id: RoleId(20),
         permissions: Permissions::MANAGE_GUILD,
+        position: 0,
     }]);
     UpstreamEvent::GuildAvailable(Box::new(data))
 }

@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+#[cfg(test)]
+mod tests;
+
 /// How long a web hook may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 

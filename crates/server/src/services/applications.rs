@@ -6,7 +6,7 @@ use guildgate_core::{
     form_session::{PublishedForm, Standing},
 };
 use guildgate_model::{
-    Answers, ApplicationId, Decision, Form, GuildId, Misfit, Revision, UserId,
+    Answers, Decision, Form, Grants, GuildId, Misfit, Revision, RoleId, UserId,
     form::{Faults, Intake, Status, bounds::NOTE_CHARS_MAX},
 };
 use guildgate_store::{
@@ -18,6 +18,9 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{NoAnswer, Services, outbox};
 
+/// How often an application is judged anew because its form has changed meanwhile.
+const TRIES_MAX: u32 = 8;
+
 /// Answers that an applicant hands in.
 #[derive(Debug)]
 pub(crate) struct Application {
@@ -26,6 +29,32 @@ pub(crate) struct Application {
     /// The form's version that they answer.
     pub(crate) revision: Revision,
     pub(crate) answers: Value,
+}
+
+/// In whose name a review is made.
+#[derive(Debug)]
+pub(crate) enum Authority {
+    /// The site's, which has asked whether the reviewer may.
+    Site,
+    /// The reviewer's own, who may give these roles.
+    Member(Grants),
+}
+
+impl Authority {
+    fn gives(&self, role: RoleId) -> bool {
+        match self {
+            Authority::Site => true,
+            Authority::Member(grants) => grants.allow(role),
+        }
+    }
+
+    /// The owner has nobody above to ask.
+    fn reviews_itself(&self) -> bool {
+        match self {
+            Authority::Site | Authority::Member(Grants::Any) => true,
+            Authority::Member(Grants::Roles(_)) => false,
+        }
+    }
 }
 
 /// Why the database has no submission or review to show for it.
@@ -59,35 +88,38 @@ impl Services {
     }
 
     /// APPLICATION_REVIEW.
-    pub(super) async fn review(
-        &self,
-        guild: GuildId,
-        reviewer: UserId,
-        id: ApplicationId,
-        decision: Decision,
-        note: Option<Box<str>>,
-    ) -> Answer {
-        if let Err(refusal) = self.must_manage(guild, reviewer).await {
-            return Answer::Refused(refusal);
-        }
-        let review = Review {
-            guild,
-            id,
-            decision,
-            note,
-            reviewer,
-            expected: None,
-            tasks: Vec::new(),
+    pub(super) async fn review(&self, review: Review) -> Answer {
+        let grants = match self.must_manage(review.guild, review.reviewer).await {
+            Ok(grants) => grants,
+            Err(refusal) => return Answer::Refused(refusal),
         };
-        let reviewed = self.timed(flat(self.take_review(review))).await;
+        let reviewed = self.take_review(review, Authority::Member(grants));
+        let reviewed = self.timed(flat(reviewed)).await;
         answer_of(reviewed.map(|done| done.map(|_| json!({ "success": true }))))
     }
 
-    /// Checks answers against the guild's form, and hands them to the store.
+    /// Checks answers against the guild's form, and hands them to the store; again where the
+    /// form changes meanwhile.
     pub(crate) async fn take_application(
         &self,
         application: Application,
     ) -> Result<Submitted, NotDone> {
+        for _ in 0..TRIES_MAX {
+            if let Some(submitted) = self.try_application(&application).await? {
+                return Ok(submitted);
+            }
+        }
+        Err(refuse(
+            ErrorCode::Unavailable,
+            "the form changes too fast for the application to be judged by it; try again",
+        ))
+    }
+
+    /// None if the form has changed while the application was judged by it.
+    async fn try_application(
+        &self,
+        application: &Application,
+    ) -> Result<Option<Submitted>, NotDone> {
         let now = self.parts.clock.now().wall;
         let store = &self.parts.store;
         let Some(published) = self.published_form(application.guild).await? else {
@@ -114,15 +146,17 @@ impl Services {
                 return Err(NotDone::Refused(refusal));
             }
         }
-        let answers = self.fitting(&published, &application).await?;
-        let limit = match published.form.status {
-            Status::OpenUpTo { limit } => Some(limit),
-            Status::Closed | Status::Open | Status::Full | Status::Opening { .. } => None,
+        let answers = self.fitting(&published, application).await?;
+        let (limit, counted_since) = match published.form.status {
+            Status::OpenUpTo { limit } => {
+                let since = self.season_began(application.guild, &published).await?;
+                (Some(limit), Some(since))
+            }
+            Status::Closed | Status::Open | Status::Full | Status::Opening { .. } => (None, None),
         };
         let body = json!({
             "event": "submitted",
             "guild_id": application.guild,
-            "application_id": "$id",
             "user_id": application.user,
             "apv": application.revision,
             "at": now,
@@ -132,8 +166,9 @@ impl Services {
             user: application.user,
             revision: application.revision,
             answers: answers.to_document(),
+            judged_by: Some(published.revision),
             limit,
-            counted_since: None,
+            counted_since,
             tasks: outbox::webhooks(
                 &self.parts.webhooks,
                 application.guild,
@@ -142,7 +177,8 @@ impl Services {
             ),
         };
         match store.submit(new, now).await? {
-            Ok(submitted) => Ok(submitted),
+            Ok(submitted) => Ok(Some(submitted)),
+            Err(SubmitRefusal::FormChanged) => Ok(None),
             Err(SubmitRefusal::Full) => Err(full()),
             Err(SubmitRefusal::Duplicate(id)) => {
                 let mut refusal = Refusal::new(
@@ -201,7 +237,11 @@ impl Services {
     }
 
     /// Hands a review to the store, with what follows from it.
-    pub(crate) async fn take_review(&self, mut review: Review) -> Result<Reviewed, NotDone> {
+    pub(crate) async fn take_review(
+        &self,
+        mut review: Review,
+        authority: Authority,
+    ) -> Result<Reviewed, NotDone> {
         let now = self.parts.clock.now().wall;
         let store = &self.parts.store;
         let long = |note: &str| note.chars().count() > NOTE_CHARS_MAX;
@@ -211,10 +251,23 @@ impl Services {
         let Some(submission) = store.read_submission(review.guild, review.id).await? else {
             return Err(no_application());
         };
+        if review.reviewer == submission.user && !authority.reviews_itself() {
+            return Err(refuse(
+                ErrorCode::Forbidden,
+                "nobody but the guild's owner reviews an application of their own",
+            ));
+        }
         if review.decision == Decision::Accepted
             && let Some(form) = self.published_form(review.guild).await?
             && let Some(role) = form.form.role_on_accept
         {
+            if !authority.gives(role) {
+                return Err(refuse(
+                    ErrorCode::Forbidden,
+                    "accepting gives the form's role_on_accept, which needs Manage Roles and a \
+                     role of your own above it",
+                ));
+            }
             review.tasks.push(Task::GrantRole {
                 guild: review.guild,
                 user: submission.user,
@@ -225,15 +278,13 @@ impl Services {
         let body = json!({
             "event": "reviewed",
             "guild_id": review.guild,
-            "application_id": review.id,
             "user_id": submission.user,
             "reviewer_id": review.reviewer,
             "proccessed_type": review.decision,
             "note": review.note,
             "at": now,
         });
-        let event = format!("reviewed:{}:{}", review.id, now.0);
-        let hooks = outbox::webhooks(&self.parts.webhooks, review.guild, &event, &body);
+        let hooks = outbox::webhooks(&self.parts.webhooks, review.guild, "reviewed:$id", &body);
         review.tasks.extend(hooks);
         match store.review(review, now).await? {
             Ok(reviewed) => Ok(reviewed),
@@ -263,10 +314,11 @@ impl Services {
         }
     }
 
-    async fn must_manage(&self, guild: GuildId, user: UserId) -> Result<(), Refusal> {
+    /// Which roles the user may give, who must manage the guild.
+    async fn must_manage(&self, guild: GuildId, user: UserId) -> Result<Grants, Refusal> {
         let rights = self.parts.hub.standing(guild, user).await?;
         if rights.standing.permissions().manages_guild() {
-            Ok(())
+            Ok(rights.grants)
         } else {
             Err(Refusal::new(
                 ErrorCode::Forbidden,

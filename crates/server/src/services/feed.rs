@@ -35,8 +35,8 @@ pub struct Feed {
 }
 
 impl Services {
-    /// A reader of the feed, from now on; the hub is told the invites that are set already. To
-    /// be made before the first client is let in.
+    /// A reader of the feed, from now on; the hub is told the invites that are set already,
+    /// and which forms open by themselves is read. To be made before the first client is let in.
     ///
     /// # Errors
     /// [`StoreError`] if the database does not answer.
@@ -47,13 +47,19 @@ impl Services {
         };
         // After the head is known: one that is set meanwhile is told twice rather than never.
         feed.tell_invites().await?;
+        self.read_openings().await?;
         Ok(feed)
     }
 }
 
 impl Feed {
-    /// Reads until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Reads until `stop`, and opens forms at their time, of which the feed tells.
+    pub async fn run(self, stop: CancellationToken) {
+        let services = self.services.clone();
+        tokio::join!(self.read(&stop), services.open_forms(&stop));
+    }
+
+    async fn read(mut self, stop: &CancellationToken) {
         let mut signal = self.services.parts.store.feed_signal();
         let mut failing = false;
         loop {
@@ -124,6 +130,7 @@ impl Feed {
         self.cursor = store.head().await?;
         tracing::warn!("changes were purged unread; every revoked token is told again");
         self.tell_invites().await?;
+        self.services.read_openings().await?;
         let store = &self.services.parts.store;
         let mut page = Page::first(guildgate_store::PAGE_MAX);
         loop {
@@ -187,7 +194,10 @@ impl Feed {
 
     /// Drafts are checked against the form as it is now.
     async fn publish(&self, guild: GuildId) -> Result<(), StoreError> {
-        if let Some(form) = self.services.published_form(guild).await? {
+        let form = self.services.published_form(guild).await?;
+        self.services
+            .watch_opening(guild, form.as_ref().map(|form| &form.form));
+        if let Some(form) = form {
             let published = SessionsInput::FormPublished { guild, form };
             self.services.parts.hub.send_to_sessions(published);
         }

@@ -32,7 +32,7 @@ const VERSIONS_BEHIND: u64 = 64;
 const VERSIONS_MAX: u32 = 256;
 
 /// Who made a version that came about by itself, in the store's words.
-const NOBODY: UserId = UserId(0);
+pub(super) const NOBODY: UserId = UserId(0);
 
 /// Which fields of a guild's form submissions answer, as far as they have been read.
 #[derive(Debug, Default)]
@@ -233,11 +233,13 @@ impl Services {
             content: append.document,
             actor: append.author.unwrap_or(NOBODY),
             patch_id: append.name.map(PatchId),
+            renamed: append.renamed,
         };
         match self.timed(self.parts.store.append_patch(patch, now)).await {
             Ok(Ok(guildgate_store::Appended::New(revision))) => Appended::Kept(revision),
             Ok(Ok(guildgate_store::Appended::Before(revision))) => Appended::KeptBefore(revision),
             Ok(Err(PatchRefusal::Conflict { .. })) => Appended::Conflict,
+            Ok(Err(PatchRefusal::Answered(renamed))) => Appended::Answered([renamed.was].into()),
             // A draft that was thrown away meanwhile begins anew when it is opened again.
             Ok(Err(PatchRefusal::Unknown)) | Err(NoAnswer) => Appended::Failed,
         }

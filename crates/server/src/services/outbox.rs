@@ -6,12 +6,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use guildgate_model::{GuildId, RoleId, UserId};
-use guildgate_store::{
-    AuditAction, AuditEntry, OutboxItem, Settlement, Store, StoreError, Task, Topic,
-};
+use guildgate_store::{OutboxItem, Room, Settlement, Store, StoreError, Task, Topic};
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +22,11 @@ mod tests;
 /// How often it is looked for work when nobody has said that there is some.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many tasks are taken at a time.
-const BATCH: u32 = 16;
+/// How many tasks of a kind are done at a time.
+const RUNNING_MAX: u32 = 64;
+
+/// How many calls of one web hook are made at a time.
+const ENDPOINT_MAX: u32 = 4;
 
 /// How long a task may take before it is taken again; a role may wait for Discord's limits.
 const LEASE: Duration = Duration::from_secs(5 * 60);
@@ -85,6 +87,15 @@ pub(super) fn webhooks(
         .collect()
 }
 
+/// What a worker does when nothing is left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Idle {
+    /// Waits for more.
+    Waits,
+    /// Ends.
+    Ends,
+}
+
 /// Does the tasks of the outbox.
 pub struct OutboxWorker {
     /// Where the tasks are.
@@ -107,40 +118,64 @@ impl OutboxWorker {
     }
 
     async fn work_on(&self, topic: Topic, stop: &CancellationToken) {
+        let mut failing = false;
+        while !stop.is_cancelled() {
+            match self.work(topic, stop, Idle::Waits).await {
+                Ok(()) => return,
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the outbox cannot be worked on; it is tried again"
+                        );
+                    }
+                    tokio::time::sleep(POLL_INTERVAL).await;
+                }
+            }
+        }
+    }
+
+    /// Does what is due, and takes more whenever something is done, so that one endpoint which
+    /// does not answer holds up only itself. What runs when `stop` comes is brought to its end.
+    pub(super) async fn work(
+        &self,
+        topic: Topic,
+        stop: &CancellationToken,
+        idle: Idle,
+    ) -> Result<(), StoreError> {
         let mut signal = self.store.feed_signal();
+        let mut room = match topic {
+            Topic::Webhook => Room::new(RUNNING_MAX, ENDPOINT_MAX),
+            Topic::GrantRole => Room::new(RUNNING_MAX, RUNNING_MAX),
+        };
+        let mut running = FuturesUnordered::new();
         loop {
             signal.borrow_and_update();
-            let worked = self.work(topic).await;
-            if let Err(error) = &worked {
-                tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "the outbox cannot be worked on; it is tried again"
-                );
+            if !stop.is_cancelled() {
+                let now = self.clock.now().wall;
+                let due = self.store.take_due(topic, room.clone(), LEASE, now);
+                for item in due.await? {
+                    room.enter(item.task.endpoint());
+                    running.push(self.attend(item));
+                }
+            }
+            if running.is_empty() && (idle == Idle::Ends || stop.is_cancelled()) {
+                return Ok(());
             }
             tokio::select! {
-                () = stop.cancelled() => return,
-                Ok(()) = signal.changed(), if worked.is_ok() => {}
+                Some(done) = running.next() => {
+                    let endpoint: Box<str> = done?;
+                    room.leave(&endpoint);
+                }
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+                Ok(()) = signal.changed(), if !stop.is_cancelled() => {}
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
 
-    /// Does what is due, a batch at a time.
-    pub(super) async fn work(&self, topic: Topic) -> Result<(), StoreError> {
-        loop {
-            let now = self.clock.now().wall;
-            let items = self.store.take_due(topic, BATCH, LEASE, now).await?;
-            if items.is_empty() {
-                return Ok(());
-            }
-            let done = items.into_iter().map(|item| self.attend(item));
-            for done in futures_util::future::join_all(done).await {
-                done?;
-            }
-        }
-    }
-
-    async fn attend(&self, item: OutboxItem) -> Result<(), StoreError> {
+    /// Answers whose place is free again.
+    async fn attend(&self, item: OutboxItem) -> Result<Box<str>, StoreError> {
         let called = match &item.task {
             Task::Webhook {
                 endpoint,
@@ -163,51 +198,17 @@ impl OutboxWorker {
                 error: error.into(),
             },
         };
-        let outcome = settlement.clone();
-        if self.store.settle(item.attempt(), settlement).await? {
-            self.tell(&item, &outcome).await?;
-        }
-        Ok(())
-    }
-
-    /// What became of a role is written into the audit trail, where managers see it.
-    async fn tell(&self, item: &OutboxItem, outcome: &Settlement) -> Result<(), StoreError> {
-        let error = match outcome {
-            Settlement::Done => None,
-            Settlement::Failed { error } => Some(error),
+        match &settlement {
+            Settlement::Done => {}
             Settlement::RetryAt { error, .. } => {
                 tracing::info!(task = item.id, %error, "a task is tried again later");
-                return Ok(());
             }
-        };
-        if let Some(error) = error {
-            tracing::warn!(task = item.id, %error, "a task was given up");
-        }
-        if let Task::GrantRole {
-            guild,
-            user,
-            role,
-            application,
-        } = item.task
-        {
-            let mut detail = json!({ "id": application, "user": user, "role": role });
-            if let Some(error) = error {
-                detail["error"] = json!(error);
+            Settlement::Failed { error } => {
+                tracing::warn!(task = item.id, %error, "a task was given up");
             }
-            let entry = AuditEntry {
-                id: 0,
-                guild,
-                at: self.clock.now().wall,
-                actor: None,
-                action: match error {
-                    None => AuditAction::RoleGranted,
-                    Some(_) => AuditAction::RoleGrantFailed,
-                },
-                detail,
-            };
-            self.store.append_audit(entry).await?;
         }
-        Ok(())
+        self.store.settle(item.attempt(), settlement, now).await?;
+        Ok(item.task.endpoint().into())
     }
 
     async fn call(&self, name: &str, event: &str, body: &Value) -> Called {

@@ -7,7 +7,7 @@ use guildgate_core::{
     form_session::{self, SessionsInput, Standing, Target},
     hub,
 };
-use guildgate_model::{ApplicationId, GuildId, UserId};
+use guildgate_model::{ApplicationId, Grants, GuildId, UserId};
 
 use crate::edge::ToEdge;
 
@@ -63,6 +63,8 @@ pub struct Rights {
     pub tag: Box<str>,
     /// What they may do.
     pub standing: Standing,
+    /// Which roles they may give.
+    pub grants: Grants,
 }
 
 impl EdgePort for crate::edge::Edges {

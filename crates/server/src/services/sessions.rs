@@ -5,7 +5,8 @@ use guildgate_core::{
     client::{Answer, Refusal},
     form_session::{self, Credentials, SessionKey, SessionsInput, Target, Ticket},
 };
-use guildgate_model::{ApplicationId, Decision, GuildId, Revision, UserId};
+use guildgate_model::{Revision, UserId};
+use guildgate_store::Review;
 use guildgate_wire::{ApplicationCommand, ErrorCode, Nonce};
 
 use super::{Application, Services, SessionCommand};
@@ -22,13 +23,7 @@ pub(super) struct Sent {
 #[derive(Debug)]
 pub(super) enum Deed {
     Submit(Application),
-    Review {
-        guild: GuildId,
-        reviewer: UserId,
-        application: ApplicationId,
-        decision: Decision,
-        note: Option<Box<str>>,
-    },
+    Review(Review),
 }
 
 impl Services {
@@ -68,14 +63,17 @@ impl Services {
                 application,
                 decision,
                 note,
+                expected,
             } => {
-                return Some(Deed::Review {
+                return Some(Deed::Review(Review {
                     guild,
-                    reviewer: user,
-                    application,
+                    id: application,
                     decision,
                     note,
-                });
+                    reviewer: user,
+                    expected,
+                    tasks: Vec::new(),
+                }));
             }
             ApplicationCommand::Start { user: claimed, .. } if claimed != user => {
                 let refusal = Refusal::new(
@@ -148,16 +146,7 @@ impl Services {
         let _open = self.parts.metrics.questions.hold();
         let answer = match deed {
             Deed::Submit(application) => self.submit(application).await,
-            Deed::Review {
-                guild,
-                reviewer,
-                application,
-                decision,
-                note,
-            } => {
-                self.review(guild, reviewer, application, decision, note)
-                    .await
-            }
+            Deed::Review(review) => self.review(review).await,
         };
         self.tell(client, answer);
     }

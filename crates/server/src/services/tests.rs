@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use guildgate_model::{Decision, Notification, NotificationId, Permissions, TokenId};
+use guildgate_model::{
+    Decision, Grants, Notification, NotificationId, Permissions, RoleId, TokenId,
+};
 use guildgate_store::{NewNotification, NewToken, SqliteStore, Uses};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -21,6 +23,9 @@ const CLIENT: ClientId = ClientId {
 };
 const USER: UserId = UserId(42);
 const MANAGER: UserId = UserId(1);
+/// Who may give no role.
+const OTHER_MANAGER: UserId = UserId(44);
+const OWNER: UserId = UserId(45);
 const GUILD: GuildId = GuildId(7);
 
 /// An edge and a hub that write down what they are sent.
@@ -68,11 +73,16 @@ impl HubPort for Script {
 
     async fn standing(&self, _guild: GuildId, user: UserId) -> Result<Rights, Refusal> {
         let standing = match user {
-            MANAGER => Standing::Member(Permissions::MANAGE_GUILD),
+            MANAGER | OTHER_MANAGER | OWNER => Standing::Member(Permissions::MANAGE_GUILD),
             USER => Standing::Member(Permissions::NONE),
             _ => Standing::Outsider,
         };
         Ok(Rights {
+            grants: match user {
+                OWNER => Grants::Any,
+                MANAGER => Grants::Roles([RoleId(9)].into()),
+                _ => Grants::none(),
+            },
             tag: "somebody".into(),
             standing,
         })

@@ -371,6 +371,7 @@ impl Guild {
         let role = |role: &Role| guildgate_model::Role {
             id: role.id,
             permissions: role.permissions,
+            position: u16::try_from(role.position).unwrap_or(u16::MAX),
         };
         let roles: Vec<guildgate_model::Role> = self.roles.iter().map(role).collect();
         guildgate_model::PermissionsOf {

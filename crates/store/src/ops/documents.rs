@@ -1,10 +1,10 @@
 //! Documents and their versions, over SQL.
 
 use async_trait::async_trait;
-use guildgate_model::{GuildId, Revision, UnixMs, UserId};
+use guildgate_model::{Form, GuildId, Revision, UnixMs, UserId, form};
 use serde_json::{Value as Json, json};
 
-use super::{audit, bounds, feed, listed};
+use super::{audit, bounds, feed, listed, submissions};
 use crate::{
     AppendPatch, Appended, AuditAction, AuditEntry, ChangeKind, Document, DocumentKey,
     DocumentVersion, Documents, Listed, PAGE_MAX, Page, PatchId, PatchRefusal, RestoreVersion,
@@ -16,6 +16,9 @@ use crate::{
 /// How many versions of a draft are kept: enough to know a patch that is sent again, and to
 /// rebase one that is late.
 const DRAFT_VERSIONS_MAX: u64 = 64;
+
+/// How many forms are looked at at a time, for their opening time.
+const FORMS_PAGE: u32 = 64;
 
 /// The columns of a [`DocumentVersion`], in the order in which [`read_version_row`] takes them.
 macro_rules! columns {
@@ -130,6 +133,12 @@ impl<E: Engine> Documents for SqlStore<E> {
             .await
     }
 
+    async fn opening_forms(&self) -> Result<Vec<(GuildId, UnixMs)>, StoreError> {
+        self.engine
+            .read("looking for forms that open by themselves", opening)
+            .await
+    }
+
     async fn discard_document(&self, key: DocumentKey) -> Result<(), StoreError> {
         self.engine
             .write("discarding a document", move |sql| discard(sql, key))
@@ -162,7 +171,10 @@ fn newest(sql: &mut dyn Sql, key: DocumentKey) -> Result<Option<Document>, Store
 }
 
 /// Without the content, which can be large.
-fn newest_revision(sql: &mut dyn Sql, key: DocumentKey) -> Result<Option<Revision>, StoreError> {
+pub(super) fn newest_revision(
+    sql: &mut dyn Sql,
+    key: DocumentKey,
+) -> Result<Option<Revision>, StoreError> {
     let (guild, user) = columns_of(key);
     let rows = sql.query(
         "SELECT revision FROM documents WHERE guild = $1 AND user_id = $2",
@@ -223,6 +235,11 @@ fn append(
     }
     if let Err(refusal) = check_base(sql, patch.key, patch.base)? {
         return Ok(Err(refusal));
+    }
+    if let DocumentKey::Form(guild) = patch.key
+        && let Some(renamed) = submissions::answered(sql, guild, &patch.renamed)?
+    {
+        return Ok(Err(PatchRefusal::Answered(renamed)));
     }
     let revision = patch.base.next();
     write_version(sql, patch, revision, now)?;
@@ -321,6 +338,14 @@ fn bring_back(
     let Some(wanted) = at(sql, restore.key, restore.wanted)? else {
         return Ok(Err(PatchRefusal::Unknown));
     };
+    if let DocumentKey::Form(guild) = restore.key
+        && let Some(newest) = at(sql, restore.key, restore.base)?
+    {
+        let renamed = form::renamed(&newest.content, &wanted.content);
+        if let Some(renamed) = submissions::answered(sql, guild, &renamed)? {
+            return Ok(Err(PatchRefusal::Answered(renamed)));
+        }
+    }
     let revision = restore.base.next();
     let patch = AppendPatch {
         key: restore.key,
@@ -329,6 +354,7 @@ fn bring_back(
         content: wanted.content,
         actor: restore.actor,
         patch_id: None,
+        renamed: Vec::new(),
     };
     write_version(sql, &patch, revision, now)?;
     if let DocumentKey::Form(guild) = restore.key {
@@ -347,6 +373,32 @@ fn bring_back(
         revision,
         content: patch.content,
     }))
+}
+
+/// The database looks for the status as a text; whether it is the form's own is seen here, a
+/// few forms at a time, since each can be large.
+fn opening(sql: &mut dyn Sql) -> Result<Vec<(GuildId, UnixMs)>, StoreError> {
+    let mut found = Vec::new();
+    let mut after = i64::MIN;
+    loop {
+        let rows = sql.query(
+            "SELECT d.guild, v.content FROM documents d JOIN document_versions v
+              ON v.guild = d.guild AND v.user_id = d.user_id AND v.revision = d.revision
+            WHERE d.user_id = 0 AND d.guild > $1 AND v.content LIKE '%\"status\":3%'
+            ORDER BY d.guild LIMIT $2",
+            params![after, FORMS_PAGE],
+        )?;
+        for row in &rows {
+            let form = Form::check(&row.json(1)?).ok();
+            let opens_at = form.and_then(|form| form.status.opens_at());
+            let guild = GuildId(row.id(0)?);
+            found.extend(opens_at.map(|at| (guild, at)));
+            after = row.int(0)?;
+        }
+        if rows.len() < FORMS_PAGE as usize {
+            return Ok(found);
+        }
+    }
 }
 
 fn discard(sql: &mut dyn Sql, key: DocumentKey) -> Result<(), StoreError> {
@@ -384,6 +436,7 @@ pub(super) fn begin_anew(
         content: empty,
         actor: user,
         patch_id: None,
+        renamed: Vec::new(),
     };
     let revision = base.next();
     write_version(sql, &patch, revision, now)?;

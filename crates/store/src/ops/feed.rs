@@ -8,10 +8,9 @@ use guildgate_model::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::one;
+use super::{one, submissions};
 use crate::{
     Change, ChangeKind, Cursor, DocumentKey, Feed, PAGE_MAX, SetInvite, StoreError,
-    SubmissionStatus,
     engine::{Engine, SqlStore},
     sql::{Row, Sql, params, parse_json},
 };
@@ -251,7 +250,7 @@ impl TryFrom<Stored> for ChangeKind {
                 guild,
                 id,
                 user,
-                status: SubmissionStatus::named(&status)?,
+                status: submissions::status_named(&status)?,
             },
             Stored::InviteSet { guild, code } => ChangeKind::InviteSet(SetInvite { guild, code }),
         })

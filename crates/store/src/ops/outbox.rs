@@ -5,12 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use guildgate_model::{ApplicationId, GuildId, RoleId, UnixMs, UserId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::{bounds, listed, one};
+use super::{audit, bounds, listed, one};
 use crate::{
-    Attempt, Listed, Outbox, OutboxItem, OutboxState, PAGE_MAX, Page, Settlement, StoreError, Task,
-    Topic,
+    Attempt, AuditAction, AuditEntry, Listed, Outbox, OutboxItem, OutboxState, PAGE_MAX, Page,
+    Room, Settlement, StoreError, Task, Topic,
     engine::{Engine, SqlStore},
     sql::{Row, Sql, Turn, params, parse_json},
 };
@@ -33,15 +33,20 @@ impl<E: Engine> Outbox for SqlStore<E> {
     async fn take_due(
         &self,
         topic: Topic,
-        limit: u32,
+        room: Room,
         lease: Duration,
         now: UnixMs,
     ) -> Result<Vec<OutboxItem>, StoreError> {
+        let each = room.each().min(PAGE_MAX);
         let due = move |sql: &mut dyn Sql| {
+            // What is being done is not due: its lease lies ahead.
             sql.query(
-                "SELECT id FROM outbox WHERE state = 'pending' AND topic = $1 AND next_at <= $2
-                ORDER BY next_at, id LIMIT $3",
-                params![topic_name(topic), now, limit.min(PAGE_MAX)],
+                "SELECT id, endpoint FROM
+                  (SELECT id, endpoint, next_at,
+                     row_number() OVER (PARTITION BY endpoint ORDER BY next_at, id) AS place
+                   FROM outbox WHERE state = 'pending' AND topic = $1 AND next_at <= $2) AS due
+                WHERE place <= $3 ORDER BY next_at, id",
+                params![topic_name(topic), now, each],
             )
         };
         // Workers ask every moment and mostly for nothing, which a reader can tell them.
@@ -52,8 +57,12 @@ impl<E: Engine> Outbox for SqlStore<E> {
         self.engine
             .write("taking due tasks", move |sql| {
                 sql.await_turn(Turn::Outbox)?;
+                let mut room = room.clone();
                 let mut taken = Vec::new();
                 for row in due(sql)? {
+                    if !room.enter(row.text_opt(1)?.unwrap_or_default()) {
+                        continue;
+                    }
                     let rows = sql.query(
                         concat!(
                             "UPDATE outbox SET attempts = attempts + 1, next_at = $2
@@ -69,22 +78,15 @@ impl<E: Engine> Outbox for SqlStore<E> {
             .await
     }
 
-    async fn settle(&self, attempt: Attempt, settlement: Settlement) -> Result<bool, StoreError> {
+    async fn settle(
+        &self,
+        attempt: Attempt,
+        settlement: Settlement,
+        now: UnixMs,
+    ) -> Result<bool, StoreError> {
         self.engine
             .write("settling a task", move |sql| {
-                let (state, at, error) = match &settlement {
-                    Settlement::Done => (OutboxState::Done, None, None),
-                    Settlement::RetryAt { at, error } => {
-                        (OutboxState::Pending, Some(*at), Some(&**error))
-                    }
-                    Settlement::Failed { error } => (OutboxState::Failed, None, Some(&**error)),
-                };
-                let changed = sql.execute(
-                    "UPDATE outbox SET state = $3, next_at = COALESCE($4, next_at), error = $5
-                    WHERE id = $1 AND attempts = $2 AND state = 'pending'",
-                    params![attempt.item, attempt.number, state_name(state), at, error],
-                )?;
-                Ok(changed == 1)
+                settle(sql, attempt, &settlement, now)
             })
             .await
     }
@@ -145,6 +147,64 @@ impl<E: Engine> Outbox for SqlStore<E> {
     }
 }
 
+fn settle(
+    sql: &mut dyn Sql,
+    attempt: Attempt,
+    settlement: &Settlement,
+    now: UnixMs,
+) -> Result<bool, StoreError> {
+    let (state, at, error) = match settlement {
+        Settlement::Done => (OutboxState::Done, None, None),
+        Settlement::RetryAt { at, error } => (OutboxState::Pending, Some(*at), Some(&**error)),
+        Settlement::Failed { error } => (OutboxState::Failed, None, Some(&**error)),
+    };
+    let rows = sql.query(
+        concat!(
+            "UPDATE outbox SET state = $3, next_at = COALESCE($4, next_at), error = $5
+            WHERE id = $1 AND attempts = $2 AND state = 'pending' RETURNING ",
+            columns!()
+        ),
+        params![attempt.item, attempt.number, state_name(state), at, error],
+    )?;
+    let Some(row) = rows.first() else {
+        return Ok(false);
+    };
+    if let Some(entry) = fate(&read_item(row)?, now) {
+        audit::append(sql, &entry)?;
+    }
+    Ok(true)
+}
+
+/// What became of a role, for the audit trail, where managers see it.
+fn fate(item: &OutboxItem, now: UnixMs) -> Option<AuditEntry> {
+    let Task::GrantRole {
+        guild,
+        user,
+        role,
+        application,
+    } = item.task
+    else {
+        return None;
+    };
+    let mut detail = json!({ "id": application, "user": user, "role": role });
+    let action = match item.state {
+        OutboxState::Pending => return None,
+        OutboxState::Done => AuditAction::RoleGranted,
+        OutboxState::Failed => {
+            detail["error"] = json!(item.error);
+            AuditAction::RoleGrantFailed
+        }
+    };
+    Some(AuditEntry {
+        id: 0,
+        guild,
+        at: now,
+        actor: None,
+        action,
+        detail,
+    })
+}
+
 /// Queues a task, once an event and endpoint.
 pub(super) fn insert(sql: &mut dyn Sql, task: &Task, now: UnixMs) -> Result<u64, StoreError> {
     let (guild, event, endpoint) = match task {
@@ -176,8 +236,9 @@ pub(super) fn insert(sql: &mut dyn Sql, task: &Task, now: UnixMs) -> Result<u64,
     one(&rows)?.id(0)
 }
 
-/// The task with a submission's id where the caller could not know it yet: `$id`.
-pub(super) fn with_id(task: &Task, id: ApplicationId) -> Task {
+/// The task of a submission or review, as it is queued: its event has the number that only the
+/// database knew, and the body says which event it is, since that is what is signed.
+pub(super) fn named(task: &Task, number: u64, application: ApplicationId) -> Task {
     match task {
         Task::GrantRole { .. } => task.clone(),
         Task::Webhook {
@@ -185,24 +246,18 @@ pub(super) fn with_id(task: &Task, id: ApplicationId) -> Task {
             endpoint,
             event,
             body,
-        } => Task::Webhook {
-            guild: *guild,
-            endpoint: endpoint.clone(),
-            event: event.replace("$id", &id.to_string()).into(),
-            body: fill(body, id),
-        },
-    }
-}
-
-fn fill(json: &Json, id: ApplicationId) -> Json {
-    match json {
-        Json::String(text) if text == "$id" => Json::String(id.to_string()),
-        Json::Array(items) => items.iter().map(|item| fill(item, id)).collect(),
-        Json::Object(entries) => entries
-            .iter()
-            .map(|(key, value)| (key.clone(), fill(value, id)))
-            .collect(),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => json.clone(),
+        } => {
+            let event = event.replace("$id", &number.to_string());
+            let mut body = body.clone();
+            body["id"] = event.as_str().into();
+            body["application_id"] = application.to_string().into();
+            Task::Webhook {
+                guild: *guild,
+                endpoint: endpoint.clone(),
+                event: event.into(),
+                body,
+            }
+        }
     }
 }
 

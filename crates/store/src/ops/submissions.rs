@@ -1,14 +1,17 @@
 //! Submissions and reviews, over SQL.
 
 use async_trait::async_trait;
-use guildgate_model::{ApplicationId, GuildId, Revision, UnixMs, UserId};
+use guildgate_model::{
+    ApplicationId, GuildId, LastReview, NewReview, Revision, SubmissionStatus, UnixMs, UserId,
+    form::{FieldId, Renamed},
+};
 use serde_json::json;
 
 use super::{audit, bounds, documents, feed, inbox, listed, one, outbox};
 use crate::{
     AuditAction, AuditEntry, ChangeKind, DocumentKey, Listed, NewNotification, NewSubmission, Page,
-    Review, ReviewRefusal, Reviewed, StoreError, Submission, SubmissionFilter, SubmissionStatus,
-    Submissions, SubmitRefusal, Submitted, WithdrawRefusal,
+    Review, ReviewRefusal, Reviewed, StoreError, Submission, SubmissionFilter, Submissions,
+    SubmitRefusal, Submitted, WithdrawRefusal,
     engine::{Engine, SqlStore},
     sql::{Row, Sql, Turn, params},
 };
@@ -19,6 +22,9 @@ macro_rules! columns {
         "id, guild, user_id, revision, answers, status, submitted_at, decided_at, reviewer, note"
     };
 }
+
+/// How many answers are looked at at a time, for a field's id.
+const ANSWERS_PAGE: u32 = 64;
 
 #[async_trait]
 impl<E: Engine> Submissions for SqlStore<E> {
@@ -119,7 +125,12 @@ fn submit(
     new: &NewSubmission,
     now: UnixMs,
 ) -> Result<Result<Submitted, SubmitRefusal>, StoreError> {
+    let form = DocumentKey::Form(new.guild);
+    documents::await_turn(sql, form)?;
     documents::await_turn(sql, DocumentKey::Draft(new.guild, new.user))?;
+    if documents::newest_revision(sql, form)? != new.judged_by {
+        return Ok(Err(SubmitRefusal::FormChanged));
+    }
     sql.await_turn(Turn::Submissions(new.guild))?;
     let waiting = sql.query(
         "SELECT id FROM submissions
@@ -143,7 +154,13 @@ fn submit(
     let rows = sql.query(
         "INSERT INTO submissions (guild, user_id, revision, answers, status, submitted_at)
         VALUES ($1, $2, $3, $4, 'pending', $5) RETURNING id",
-        params![new.guild, new.user, new.revision, &new.answers, now],
+        params![
+            new.guild,
+            new.user,
+            new.revision,
+            &new.answers,
+            new.counted_since.map_or(now, |since| since.max(now))
+        ],
     )?;
     let id = ApplicationId(one(&rows)?.id(0)?);
     let entry = AuditEntry {
@@ -156,7 +173,7 @@ fn submit(
     };
     audit::append(sql, &entry)?;
     for task in &new.tasks {
-        outbox::insert(sql, &outbox::with_id(task, id), now)?;
+        outbox::insert(sql, &outbox::named(task, id.0, id), now)?;
     }
     documents::begin_anew(sql, new.guild, new.user, now)?;
     let change = ChangeKind::Submitted {
@@ -208,8 +225,8 @@ fn withdraw(
     let Some(found) = read(sql, guild, id)?.filter(|found| found.user == user) else {
         return Ok(Err(WithdrawRefusal::Unknown));
     };
-    if is_final(found.status) {
-        return Ok(Err(WithdrawRefusal::Final(found.status)));
+    if let Err(late) = found.status.withdrawn() {
+        return Ok(Err(WithdrawRefusal::Final(late.0)));
     }
     let rows = sql.query(
         concat!(
@@ -242,14 +259,22 @@ fn decide(
     let Some(current) = read(sql, review.guild, review.id)? else {
         return Ok(Err(ReviewRefusal::Unknown));
     };
-    let as_seen = review
-        .expected
-        .is_none_or(|expected| expected == current.status);
-    if is_final(current.status) || !as_seen {
+    let last = current.reviewer.zip(current.decided_at);
+    let last = last.map(|(reviewer, at)| LastReview { reviewer, at });
+    let made = current.status.reviewed(
+        last,
+        &NewReview {
+            decision: review.decision,
+            reviewer: review.reviewer,
+            expected: review.expected,
+            at: now,
+        },
+    );
+    let Ok(status) = made else {
         return Ok(Err(ReviewRefusal::Conflict {
             current: Box::new(current),
         }));
-    }
+    };
     let rows = sql.query(
         concat!(
             "UPDATE submissions SET status = $2, decided_at = $3, reviewer = $4, note = $5
@@ -258,7 +283,7 @@ fn decide(
         ),
         params![
             review.id,
-            SubmissionStatus::from(review.decision).name(),
+            status.name(),
             now,
             review.reviewer,
             review.note.as_deref()
@@ -279,9 +304,6 @@ fn decide(
         }),
     };
     audit::append(sql, &entry)?;
-    for task in &review.tasks {
-        outbox::insert(sql, &outbox::with_id(task, review.id), now)?;
-    }
     let new = NewNotification {
         user: submission.user,
         decision: review.decision,
@@ -290,6 +312,9 @@ fn decide(
         note: review.note.clone(),
     };
     let notification = inbox::insert(sql, &new, now)?;
+    for task in &review.tasks {
+        outbox::insert(sql, &outbox::named(task, notification.id.0, review.id), now)?;
+    }
     announce(sql, &submission, now)?;
     inbox::announce(sql, submission.user, &notification, now)?;
     Ok(Ok(Reviewed {
@@ -308,22 +333,52 @@ fn announce(sql: &mut dyn Sql, submission: &Submission, now: UnixMs) -> Result<(
     feed::append(sql, &change, now)
 }
 
-fn is_final(status: SubmissionStatus) -> bool {
-    match status {
-        SubmissionStatus::Pending | SubmissionStatus::OnHold => false,
-        SubmissionStatus::Accepted | SubmissionStatus::Denied | SubmissionStatus::Withdrawn => true,
-    }
+/// The status of this name, as it is kept.
+pub(super) fn status_named(name: &str) -> Result<SubmissionStatus, StoreError> {
+    name.parse().map_err(|error| StoreError::Corrupt {
+        what: format!("an application: {error}"),
+    })
 }
 
-impl SubmissionStatus {
-    /// The status of this name, as it is kept.
-    pub(super) fn named(name: &str) -> Result<SubmissionStatus, StoreError> {
-        SubmissionStatus::ALL
-            .into_iter()
-            .find(|status| status.name() == name)
-            .ok_or_else(|| StoreError::Corrupt {
-                what: format!("status {name:?} of an application"),
-            })
+/// The first of the renamed fields that a submission answers; none comes meanwhile, since the
+/// guild's turn is held from here on. Most patches rename nothing, and cost nothing here.
+pub(super) fn answered(
+    sql: &mut dyn Sql,
+    guild: GuildId,
+    renamed: &[Renamed],
+) -> Result<Option<Renamed>, StoreError> {
+    if renamed.is_empty() {
+        return Ok(None);
+    }
+    sql.await_turn(Turn::Submissions(guild))?;
+    for field in renamed {
+        if is_answered(sql, guild, &field.was)? {
+            return Ok(Some(field.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// The database looks for the key as a text; whether it is the answers' own is seen here, a page
+/// of them at a time.
+fn is_answered(sql: &mut dyn Sql, guild: GuildId, field: &FieldId) -> Result<bool, StoreError> {
+    let key = format!("%\"{}\":%", field.as_str().replace('_', "!_"));
+    let mut after = 0;
+    loop {
+        let rows = sql.query(
+            "SELECT id, answers FROM submissions
+            WHERE guild = $1 AND id > $2 AND answers LIKE $3 ESCAPE '!' ORDER BY id LIMIT $4",
+            params![guild, after, key.as_str(), ANSWERS_PAGE],
+        )?;
+        for row in &rows {
+            if row.json(1)?.get(field.as_str()).is_some() {
+                return Ok(true);
+            }
+            after = row.int(0)?;
+        }
+        if rows.len() < ANSWERS_PAGE as usize {
+            return Ok(false);
+        }
     }
 }
 
@@ -334,7 +389,7 @@ fn read_row(row: &Row) -> Result<Submission, StoreError> {
         user: UserId(row.id(2)?),
         revision: Revision(row.id(3)?),
         answers: row.json(4)?,
-        status: SubmissionStatus::named(row.text(5)?)?,
+        status: status_named(row.text(5)?)?,
         submitted_at: row.time(6)?,
         decided_at: row.time_opt(7)?,
         reviewer: row.id_opt(8)?.map(UserId),

@@ -24,6 +24,7 @@ fn patch(key: DocumentKey, base: u64, content: Value) -> AppendPatch {
         content,
         actor: USER,
         patch_id: None,
+        renamed: Vec::new(),
     }
 }
 
@@ -31,6 +32,7 @@ fn named(patch: AppendPatch, actor: UserId, id: &str) -> AppendPatch {
     AppendPatch {
         actor,
         patch_id: Some(PatchId(id.into())),
+        renamed: Vec::new(),
         ..patch
     }
 }

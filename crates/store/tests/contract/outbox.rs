@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use guildgate_model::{ApplicationId, GuildId, RoleId};
 use guildgate_store::{
-    Attempt, AuditAction, AuditEntry, OutboxItem, OutboxState, Page, Settlement, Store, Task, Topic,
+    Attempt, AuditAction, AuditEntry, OutboxItem, OutboxState, Page, Room, Settlement, Store, Task,
+    Topic,
 };
 use serde_json::json;
 
@@ -32,7 +33,7 @@ fn hook(event: &str, endpoint: &str) -> Task {
 
 async fn take(store: &dyn Store, topic: Topic, at: i64) -> Vec<OutboxItem> {
     store
-        .take_due(topic, 100, LEASE, later(at))
+        .take_due(topic, Room::new(100, 100), LEASE, later(at))
         .await
         .expect("taken")
 }
@@ -54,13 +55,13 @@ contract! {
         assert_eq!((taken[0].attempts, taken[0].created_at), (1, NOW));
         assert!(
             store
-                .settle(taken[0].attempt(), Settlement::Done)
+                .settle(taken[0].attempt(), Settlement::Done, NOW)
                 .await
                 .expect("settled")
         );
         assert!(
             !store
-                .settle(taken[0].attempt(), Settlement::Done)
+                .settle(taken[0].attempt(), Settlement::Done, NOW)
                 .await
                 .expect("answered"),
             "once"
@@ -106,7 +107,7 @@ contract! {
                 .expect("queued");
         }
         let taken = race(&nodes, 10, |node, _| async move {
-            node.take_due(Topic::GrantRole, 4, LEASE, later(50))
+            node.take_due(Topic::GrantRole, Room::new(4, 4), LEASE, later(50))
                 .await
                 .expect("taken")
         })
@@ -134,10 +135,10 @@ contract! {
         let late = Settlement::Failed {
             error: "too late".into(),
         };
-        assert!(!store.settle(first.attempt(), late).await.expect("answered"));
+        assert!(!store.settle(first.attempt(), late, NOW).await.expect("answered"));
         assert!(
             store
-                .settle(second.attempt(), Settlement::Done)
+                .settle(second.attempt(), Settlement::Done, NOW)
                 .await
                 .expect("settled")
         );
@@ -147,7 +148,7 @@ contract! {
         };
         assert!(
             !store
-                .settle(nothing, Settlement::Done)
+                .settle(nothing, Settlement::Done, NOW)
                 .await
                 .expect("answered")
         );
@@ -161,7 +162,7 @@ contract! {
             at: later(5_000),
             error: "429".into(),
         };
-        assert!(store.settle(taken.attempt(), wait).await.expect("settled"));
+        assert!(store.settle(taken.attempt(), wait, NOW).await.expect("settled"));
         assert!(take(&*store, Topic::GrantRole, 4_999).await.is_empty());
         let taken = take(&*store, Topic::GrantRole, 5_000).await.remove(0);
         assert_eq!((taken.attempts, taken.error.as_deref()), (2, Some("429")));
@@ -170,7 +171,7 @@ contract! {
         };
         assert!(
             store
-                .settle(taken.attempt(), failed)
+                .settle(taken.attempt(), failed, NOW)
                 .await
                 .expect("settled")
         );
@@ -210,11 +211,44 @@ contract! {
         let taken = take(&*store, Topic::GrantRole, 9).await.remove(0);
         assert!(
             store
-                .settle(taken.attempt(), Settlement::Done)
+                .settle(taken.attempt(), Settlement::Done, NOW)
                 .await
                 .expect("settled")
         );
         assert_eq!(of(None).await[0].state, OutboxState::Done);
+    }
+
+    async fn an_endpoint_that_is_busy_leaves_room_for_others(database) {
+        let store = database.open().await;
+        for number in 0..20 {
+            let event = format!("e{number}");
+            store.enqueue(hook(&event, "dead"), NOW).await.expect("queued");
+        }
+        store.enqueue(hook("late", "site"), later(1)).await.expect("queued");
+        let mut room = Room::new(5, 2);
+        assert!(room.enter("dead"));
+        let due = store.take_due(Topic::Webhook, room, LEASE, later(9)).await;
+        let taken = tasks(&due.expect("taken"));
+        assert_eq!(taken, [hook("e0", "dead"), hook("late", "site")]);
+    }
+
+    async fn what_became_of_a_role_is_in_the_trail_with_its_settlement(database) {
+        let store = database.open().await;
+        store.enqueue(role(1), NOW).await.expect("queued");
+        let taken = take(&*store, Topic::GrantRole, 0).await.remove(0);
+        let failed = Settlement::Failed {
+            error: "no".into(),
+        };
+        for is_first in [true, false] {
+            let settled = store.settle(taken.attempt(), failed.clone(), later(7)).await;
+            assert_eq!(settled.expect("answered"), is_first);
+        }
+        let trail = store.list_audit(GUILD, Page::first(9)).await.expect("listed").items;
+        let [entry] = &trail[..] else {
+            panic!("told once: {trail:?}");
+        };
+        assert_eq!((entry.action, entry.at), (AuditAction::RoleGrantFailed, later(7)));
+        assert_eq!(entry.detail["error"], "no");
     }
 
     async fn the_audit_trail_is_a_guilds_own_newest_first_in_pages(database) {

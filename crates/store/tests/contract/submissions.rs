@@ -4,10 +4,12 @@ mod reviews;
 
 use std::time::Duration;
 
-use guildgate_model::{ApplicationId, Decision, GuildId, Revision, RoleId, UserId};
+use guildgate_model::{
+    ApplicationId, Decision, GuildId, Revision, RoleId, SubmissionStatus, UserId,
+};
 use guildgate_store::{
-    AppendPatch, AuditAction, ChangeKind, Cursor, DocumentKey, NewSubmission, Page, Review,
-    ReviewRefusal, Store, Submission, SubmissionFilter, SubmissionStatus, SubmitRefusal, Submitted,
+    AppendPatch, AuditAction, ChangeKind, Cursor, DocumentKey, NewSubmission, Page, PatchRefusal,
+    Review, ReviewRefusal, Room, Store, Submission, SubmissionFilter, SubmitRefusal, Submitted,
     Task, Topic, WithdrawRefusal,
 };
 use serde_json::json;
@@ -22,6 +24,7 @@ fn by(user: UserId) -> NewSubmission {
         user,
         revision: Revision(3),
         answers: json!({ "why": "because" }),
+        judged_by: None,
         limit: None,
         counted_since: None,
         tasks: Vec::new(),
@@ -70,6 +73,7 @@ async fn write_draft(store: &dyn Store, base: u64, answers: serde_json::Value) {
         content: answers,
         actor: USER,
         patch_id: None,
+        renamed: Vec::new(),
     };
     let taken = store.append_patch(patch, NOW).await.expect("answered");
     taken.expect("taken");

@@ -7,11 +7,11 @@ use std::{
 };
 
 use guildgate_model::{
-    ApplicationId, GuildId, NotificationId, Revision, Secret, TokenId, TokenKind, UnixMs, UserId,
+    ApplicationId, GuildId, NotificationId, Revision, Secret, SubmissionStatus, TokenId, TokenKind,
+    UnixMs, UserId,
 };
 use guildgate_store::{
-    AppendPatch, Appended, DocumentKey, NewToken, PatchId, Store, SubmissionStatus, Uses,
-    testing::Database,
+    AppendPatch, Appended, DocumentKey, NewToken, PatchId, Store, Uses, testing::Database,
 };
 use serde_json::json;
 
@@ -138,6 +138,7 @@ async fn verify(store: &dyn Store, token: TokenId, done: Done) {
                 content: json!("twice"),
                 actor: UserId(1),
                 patch_id: Some(PatchId(number.to_string().into())),
+                renamed: Vec::new(),
             };
             let again = store.append_patch(again, NOW).await.expect("answered");
             assert_eq!(again, Ok(Appended::Before(Revision(revision))), "not twice");

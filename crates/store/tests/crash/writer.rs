@@ -14,7 +14,7 @@ use std::{
 use guildgate_model::{Decision, GuildId, Revision, Secret, TokenKind, UnixMs, UserId};
 use guildgate_store::{
     AppendPatch, DocumentKey, NewNotification, NewSubmission, Owner, PatchId, PatchRefusal, Review,
-    Store, open,
+    Store, SubmitRefusal, open,
 };
 use serde_json::json;
 
@@ -121,12 +121,13 @@ async fn patch(writer: &Writer, number: u64) -> String {
             content: json!({ "by": number }),
             actor: UserId(1),
             patch_id: Some(PatchId(number.to_string().into())),
+            renamed: Vec::new(),
         };
         let answer = writer.store.append_patch(patch, writer.now).await;
         match answer.expect("answered") {
             Ok(appended) => return format!("patched {number} {}", appended.revision()),
             Err(PatchRefusal::Conflict { newest }) => base = newest.revision,
-            Err(PatchRefusal::Unknown) => {
+            Err(PatchRefusal::Unknown | PatchRefusal::Answered(_)) => {
                 let key = DocumentKey::Form(GUILD);
                 let opened = writer.store.open_document(key, json!({}), writer.now).await;
                 base = opened.expect("opened").revision;
@@ -136,17 +137,25 @@ async fn patch(writer: &Writer, number: u64) -> String {
 }
 
 async fn apply(writer: &Writer, number: u64) -> String {
-    let new = NewSubmission {
-        guild: GUILD,
-        user: UserId(number),
-        revision: Revision::FIRST,
-        answers: json!([number]),
-        limit: None,
-        counted_since: None,
-        tasks: Vec::new(),
+    let id = loop {
+        let form = writer.store.read_document(DocumentKey::Form(GUILD)).await;
+        let new = NewSubmission {
+            guild: GUILD,
+            user: UserId(number),
+            revision: Revision::FIRST,
+            answers: json!([number]),
+            judged_by: form.expect("read").map(|form| form.revision),
+            limit: None,
+            counted_since: None,
+            tasks: Vec::new(),
+        };
+        let submitted = writer.store.submit(new, writer.now).await;
+        match submitted.expect("answered") {
+            Ok(submitted) => break submitted.id,
+            Err(SubmitRefusal::FormChanged) => {}
+            Err(refusal) => panic!("{refusal}"),
+        }
     };
-    let submitted = writer.store.submit(new, writer.now).await;
-    let id = submitted.expect("answered").expect("submitted").id;
     if number.is_multiple_of(2) {
         return format!("submitted {number} {id}");
     }

@@ -153,6 +153,7 @@ fn application_commands() -> Vec<(&'static str, &'static str, ClientFrame)> {
         application: ApplicationId(9),
         decision: Decision::Denied,
         note: Some("sorry".into()),
+        expected: None,
     };
     let patch = ApplicationCommand::Patch {
         guild: GUILD,

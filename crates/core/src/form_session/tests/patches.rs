@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use guildgate_model::{Form, Revision};
+use guildgate_model::{Form, Grants, Revision, RoleId, form::FieldId};
 use guildgate_wire::ErrorCode;
 use serde_json::{Value, json};
 
@@ -441,4 +441,89 @@ fn the_queue_is_bounded() {
         stage.session.is_finished(),
         "nobody waits for what was queued"
     );
+}
+
+#[test]
+fn a_field_of_a_draft_may_be_called_apv() {
+    let mut form = document();
+    form["sections"][0]["fields"][1]["id"] = json!("apv");
+    let published = PublishedForm {
+        revision: Revision(2),
+        form: Form::check(&form).expect("a form"),
+        document: form,
+    };
+    let mut stage = Stage::new(Target::Answers(ANN));
+    stage.start(0, ANN, MANAGER);
+    stage.verify(0);
+    let ticket = stage.asked_to_open();
+    let opened = Opened {
+        revision: Revision(5),
+        document: json!({}),
+        versions: Vec::new(),
+        answered_fields: BTreeSet::new(),
+        form: Some(Arc::new(published)),
+    };
+    stage.reply(ticket, Reply::Opened(Ok(Box::new(opened))));
+    let answer = json!([{"op": "add", "path": "/apv", "value": "x"}]);
+    stage.patch(0, ANN, 5, answer);
+    assert_eq!(stage.keep(), [taken(0, 6)]);
+}
+
+#[test]
+fn a_role_for_accepted_applicants_is_set_by_whoever_may_give_it() {
+    let mut stage = Stage::with(&[ANN]);
+    let set = |role: &str| json!([{"op": "add", "path": "/role_on_accept", "value": role}]);
+    stage.grants = Grants::Roles([RoleId(7)].into());
+    let whole = json!([{"op": "replace", "path": "", "value": {
+        "status": 1, "sections": [], "role_on_accept": "8",
+    }}]);
+    for patch in [set("8"), whole] {
+        let said = stage.patch(0, ANN, 5, patch);
+        let [Said::Refused(0, ErrorCode::Forbidden, details)] = &said[..] else {
+            panic!("not refused: {said:?}");
+        };
+        assert_eq!(details["pointer"], "/role_on_accept");
+        assert_eq!(stage.open_asks(), 0);
+    }
+    stage.patch(0, ANN, 5, set("7"));
+    assert_eq!(stage.keep(), [taken(0, 6)]);
+
+    // Whoever may give none leaves it as it is, or takes it out.
+    stage.grants = Grants::none();
+    stage.patch(0, ANN, 6, retitle(0, "x"));
+    assert_eq!(stage.keep(), [taken(0, 7)]);
+    stage.patch(
+        0,
+        ANN,
+        7,
+        json!([{"op": "remove", "path": "/role_on_accept"}]),
+    );
+    assert_eq!(stage.keep(), [taken(0, 8)]);
+    assert_eq!(
+        code(&stage.patch(0, ANN, 8, set("7"))),
+        ErrorCode::Forbidden
+    );
+    stage.grants = Grants::Any;
+    stage.patch(0, ANN, 8, set("9"));
+    assert_eq!(stage.keep(), [taken(0, 9)]);
+}
+
+#[test]
+fn a_field_that_is_answered_while_its_renaming_is_kept_stays() {
+    let mut stage = Stage::with(&[ANN]);
+    let rename = json!([
+        {"op": "replace", "path": "/sections/0/fields/0/id", "value": "nick"},
+    ]);
+    stage.patch(0, ANN, 5, rename);
+    let (ticket, append) = stage.asked_to_append();
+    let name = FieldId::try_from("name").expect("an id");
+    let was: Vec<_> = append.renamed.iter().map(|field| &field.was).collect();
+    assert_eq!(was, [&name]);
+    let answered = Appended::Answered([name].into());
+    let said = stage.reply(ticket, Reply::Appended(answered));
+    let [Said::Refused(0, ErrorCode::InvalidForm, details)] = &said[..] else {
+        panic!("not refused: {said:?}");
+    };
+    assert_eq!(details["pointer"], "/sections/0/fields/0/id");
+    assert_eq!(stage.open_asks(), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use guildgate_model::{GuildId, Mono, Now, Permissions, Revision, TokenId, UnixMs, UserId};
+use guildgate_model::{Grants, GuildId, Mono, Now, Permissions, Revision, TokenId, UnixMs, UserId};
 use guildgate_wire::ErrorCode;
 use serde_json::json;
 
@@ -67,6 +67,7 @@ impl Node {
         command: Command,
     ) -> Vec<(u32, Option<ErrorCode>)> {
         let caller = Caller {
+            grants: Grants::none(),
             client: client(slot),
             user,
             tag: "tag".into(),

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use guildgate_model::{GuildId, Mono, Now, Permissions, Revision, Secret, TokenId, UnixMs, UserId};
+use guildgate_model::{
+    Grants, GuildId, Mono, Now, Permissions, Revision, Secret, TokenId, UnixMs, UserId,
+};
 use guildgate_wire::ErrorCode;
 use serde_json::{Value, json};
 
@@ -60,6 +62,8 @@ pub(super) fn told(client: u32, name: &str, data: Value) -> Said {
 pub(super) struct Stage {
     pub(super) session: FormSession,
     pub(super) now: Now,
+    /// Which roles whoever speaks may give.
+    pub(super) grants: Grants,
     asks: Vec<(Ticket, Ask)>,
 }
 
@@ -75,6 +79,7 @@ impl Stage {
                 target,
             }),
             now,
+            grants: Grants::none(),
             asks: Vec::new(),
         }
     }
@@ -132,6 +137,7 @@ impl Stage {
             user,
             tag: format!("tag{}", user.0).into(),
             standing,
+            grants: self.grants.clone(),
         };
         self.input(Input::Command { caller, command })
     }

@@ -5,7 +5,7 @@ use guildgate_wire::ErrorCode;
 
 use super::{
     super::{
-        crowd::Waiter,
+        crowd::{Membership, Waiter},
         lookups::Urgency,
         ports::{MemberEvents, Output, Query, SessionCommand},
         timers::Timer,
@@ -180,7 +180,7 @@ impl Guild {
         crowd.expect(user, &turn.config.wanted);
         if crowd
             .watcher(user)
-            .is_some_and(|watcher| watcher.rights().is_some())
+            .is_some_and(|watcher| !matches!(watcher.membership, Membership::Unknown))
         {
             return self.serve(user, waiter, turn);
         }
@@ -197,7 +197,7 @@ impl Guild {
     fn serve(&mut self, user: UserId, waiter: Waiter, turn: &mut Turn<'_>) {
         let crowd = self.crowd.as_deref();
         let watcher = crowd.and_then(|crowd| crowd.watcher(user));
-        let Some(rights) = watcher.and_then(|watcher| watcher.rights()) else {
+        let Some(rights) = watcher.and_then(|watcher| watcher.rights(self.rules())) else {
             return;
         };
         match waiter {

@@ -5,7 +5,7 @@ use guildgate_model::{MemberData, Permissions, RoleId, UserId};
 use super::{
     super::{
         config::TIME_OUT_NAP_MAX,
-        crowd::{Membership, Rules, Trust, Watcher},
+        crowd::{Membership, Rules, Trust},
         lookups::{Reach, Urgency},
         ports::Output,
         timers::Timer,
@@ -215,7 +215,7 @@ impl Guild {
         let editor = crowd
             .and_then(|crowd| crowd.watcher(user))
             .filter(|watcher| watcher.editors > 0);
-        if let Some(rights) = editor.and_then(Watcher::rights) {
+        if let Some(rights) = editor.and_then(|editor| editor.rights(self.rules())) {
             let stands = Verdict::Stands(self.id, user, rights.standing);
             turn.verdicts.push(stands);
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use guildgate_model::{
-    ApplicationId, GuildId, Permissions, Revision, RoleId, Secret, TokenId, UpstreamEvent, UserId,
+    ApplicationId, Grants, GuildId, Permissions, Revision, RoleId, Secret, TokenId, UpstreamEvent,
+    UserId,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -316,6 +317,7 @@ fn rights_are_told_to_whoever_asks() {
     rig.pass(20);
     rig.answer(GUILD, vec![member(ANN, &[20])], vec![BOB]);
     let rights = |tag: &str, standing| Rights {
+        grants: Grants::none(),
         tag: tag.into(),
         standing,
     };

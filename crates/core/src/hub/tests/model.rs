@@ -163,7 +163,11 @@ impl Truth {
         let roles = self.roles.iter();
         data.roles = Some(
             roles
-                .map(|(&id, &permissions)| Role { id, permissions })
+                .map(|(&id, &permissions)| Role {
+                    id,
+                    permissions,
+                    position: 0,
+                })
                 .collect(),
         );
         UpstreamEvent::GuildAvailable(Box::new(data))
@@ -191,7 +195,11 @@ impl Truth {
         self.roles.insert(id, permissions);
         UpstreamEvent::RoleChanged {
             guild: self.id,
-            role: Role { id, permissions },
+            role: Role {
+                id,
+                permissions,
+                position: 0,
+            },
         }
     }
 

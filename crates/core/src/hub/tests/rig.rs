@@ -354,6 +354,7 @@ pub(super) fn role(id: u64, permissions: Permissions) -> Role {
     Role {
         id: RoleId(id),
         permissions,
+        position: 0,
     }
 }
 

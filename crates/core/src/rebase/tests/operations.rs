@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::patched;
 use crate::rebase::{
-    COPIED_BYTES_MAX, Guard, PATCH_BYTES_MAX, PATCH_OPS_MAX, POINTER_TOKENS_MAX, Patch,
+    COPIED_BYTES_MAX, FormGuard, Guard, PATCH_BYTES_MAX, PATCH_OPS_MAX, POINTER_TOKENS_MAX, Patch,
     PatchErrorKind::{self, Malformed, NoSuchPlace, Protected, TestFailed, TooLarge},
     apply,
 };
@@ -323,7 +323,8 @@ fn what_no_patch_may_touch_is_guarded() {
     let id = "/sections/0/fields/0/id";
     let field = "/sections/0/fields/0";
     let locked = BTreeSet::from(["locked".try_into().expect("a field id")]);
-    let guard = Guard::new(locked);
+    let guard = FormGuard::new(locked);
+    let guard = Guard::Form(&guard);
     let refused = [
         (
             json!([{"op": "add", "path": "/apv", "value": 7}]),
@@ -370,11 +371,30 @@ fn what_no_patch_may_touch_is_guarded() {
     ];
     for (patch, operation, pointer) in refused {
         let parsed = Patch::parse(patch.clone()).expect("well-formed");
-        let error = apply(&document, &parsed, &guard).expect_err("guarded");
+        let error = apply(&document, &parsed, guard).expect_err("guarded");
         let found = (error.operation, error.kind, &*error.pointer);
         assert_eq!(found, (Some(operation), Protected, pointer), "{patch}");
     }
+    let other = json!([{"id": "other"}, {"id": "free"}]);
+    let containers = [
+        json!([{"op": "replace", "path": "/sections/0/fields", "value": other}]),
+        json!([{"op": "replace", "path": "/sections/0", "value": {"fields": other}}]),
+        json!([{"op": "replace", "path": "/sections", "value": [{"fields": other}]}]),
+        json!([{"op": "replace", "path": "", "value": {"sections": [{"fields": other}]}}]),
+        json!([{"op": "add", "path": "/sections/0/fields", "value": other}]),
+        json!([
+            {"op": "remove", "path": field},
+            {"op": "add", "path": field, "value": {"id": "other"}},
+        ]),
+    ];
+    for patch in containers {
+        let parsed = Patch::parse(patch.clone()).expect("well-formed");
+        let error = apply(&document, &parsed, guard).expect_err("guarded");
+        let found = (error.operation, error.kind, &*error.pointer);
+        assert_eq!(found, (None, Protected, id), "{patch}");
+    }
     let taken = [
+        json!([{"op": "replace", "path": "/sections/0/fields", "value": [{"id": "free"}]}]),
         json!([{"op": "replace", "path": id, "value": "locked"}]),
         json!([{"op": "test", "path": id, "value": "locked"}]),
         json!([{"op": "replace", "path": "/sections/0/fields/0/title", "value": "new"}]),
@@ -387,6 +407,6 @@ fn what_no_patch_may_touch_is_guarded() {
     ];
     for patch in taken {
         let parsed = Patch::parse(patch.clone()).expect("well-formed");
-        assert!(apply(&document, &parsed, &guard).is_ok(), "{patch}");
+        assert!(apply(&document, &parsed, guard).is_ok(), "{patch}");
     }
 }

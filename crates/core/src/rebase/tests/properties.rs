@@ -59,7 +59,7 @@ fn seen(document: &Value, patch: &[Value]) -> Option<Vec<Value>> {
             seen.push(document.pointer(&from)?.clone());
         }
         let parsed = Patch::parse(json!([operation])).ok()?;
-        document = apply(&document, &parsed, &Guard::default()).ok()?.document;
+        document = apply(&document, &parsed, Guard::Open).ok()?.document;
         if matches!(&*name, "add" | "move" | "copy") {
             seen.push(before(&document, &path));
         }
@@ -111,7 +111,7 @@ fn edits(document: &Value, draws: &[Draw]) -> Vec<Value> {
             continue;
         };
         let patch = Patch::parse(json!([edit])).expect("well-formed");
-        let applied = apply(&document, &patch, &Guard::default()).expect("it was cut to size");
+        let applied = apply(&document, &patch, Guard::Open).expect("it was cut to size");
         document = applied.document;
         list.push(edit);
     }
@@ -165,7 +165,7 @@ proptest! {
     #[test]
     fn two_implementations_agree(document in documents(), list in prop::collection::vec(operations(), 0..5)) {
         let patch = Patch::parse(Value::from(list.clone())).expect("well-formed");
-        let ours = apply(&document, &patch, &Guard::default()).map(|applied| applied.document);
+        let ours = apply(&document, &patch, Guard::Open).map(|applied| applied.document);
         let list: Vec<json_patch::PatchOperation> =
             serde_json::from_value(Value::from(list)).expect("well-formed");
         let mut theirs = document.clone();
@@ -181,20 +181,20 @@ proptest! {
         first in prop::collection::vec(draws(1..3), 1..3),
         late in draws(1..4),
     ) {
-        let guard = Guard::default();
+        let guard = Guard::Open;
         let base = table();
         let mut history = History::new(Revision::FIRST);
         let mut newest = base.clone();
         for draws in first {
             let edits = Value::from(edits(&newest, &draws));
             let patch = Patch::parse(edits).expect("well-formed");
-            let applied = apply(&newest, &patch, &guard).expect("its edits succeed");
+            let applied = apply(&newest, &patch, guard).expect("its edits succeed");
             newest = applied.document;
             history.push(applied.footprint);
         }
         let late = edits(&base, &late);
         let patch = Patch::parse(Value::from(late.clone())).expect("well-formed");
-        if history.rebase(&newest, Revision::FIRST, &patch, &guard).is_ok() {
+        if history.rebase(&newest, Revision::FIRST, &patch, guard).is_ok() {
             let on_base = seen(&base, &late);
             prop_assert!(on_base.is_some());
             prop_assert_eq!(seen(&newest, &late), on_base);
@@ -207,7 +207,7 @@ proptest! {
         (mine, theirs) in (0..4_usize, 0..4_usize).prop_filter("two rows", |(a, b)| a != b),
         at in 0..4_usize,
     ) {
-        let guard = Guard::default();
+        let guard = Guard::Open;
         let base = table();
         let edit = |row: usize| json!([
             {"op": "remove", "path": format!("/rows/{row}/cells/{at}")},
@@ -216,9 +216,9 @@ proptest! {
         let (mine, theirs) = (Patch::parse(edit(mine)).expect("well-formed"), Patch::parse(edit(theirs)).expect("well-formed"));
         let merged = |one: &Patch, other: &Patch| {
             let mut history = History::new(Revision::FIRST);
-            let applied = apply(&base, one, &guard).expect("it applies");
+            let applied = apply(&base, one, guard).expect("it applies");
             history.push(applied.footprint);
-            history.rebase(&applied.document, Revision::FIRST, other, &guard).map(|applied| applied.document)
+            history.rebase(&applied.document, Revision::FIRST, other, guard).map(|applied| applied.document)
         };
         let both = merged(&mine, &theirs);
         prop_assert!(both.is_ok());

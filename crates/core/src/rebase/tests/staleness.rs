@@ -35,11 +35,11 @@ fn parse(patch: &Value) -> Patch {
 
 /// One patch is taken first, another comes late that was made without it.
 fn check(first: Value, late: Value, expected: Fate) {
-    let guard = Guard::default();
+    let guard = Guard::Open;
     let mut history = History::new(BASE);
-    let made = apply(&document(), &parse(&first), &guard).expect("the first applies");
+    let made = apply(&document(), &parse(&first), guard).expect("the first applies");
     history.push(made.footprint);
-    let rebased = history.rebase(&made.document, BASE, &parse(&late), &guard);
+    let rebased = history.rebase(&made.document, BASE, &parse(&late), guard);
     let fate = match &rebased {
         Ok(_) => Fate::Holds,
         Err(RebaseError::Stale { base }) => {
@@ -176,19 +176,19 @@ fn a_patch_that_shifts_its_own_ground_counts_on_all_behind() {
 
 #[test]
 fn the_base_must_be_known() {
-    let guard = Guard::default();
+    let guard = Guard::Open;
     let mut history = History::new(BASE);
     let mut content = document();
     let step = parse(&json!([{"op": "replace", "path": "/title", "value": "u"}]));
     for _ in 0..=HISTORY_VERSIONS_MAX {
-        let made = apply(&content, &step, &guard).expect("it applies");
+        let made = apply(&content, &step, guard).expect("it applies");
         content = made.document;
         history.push(made.footprint);
     }
     let newest = history.newest();
     assert_eq!(newest.0, BASE.0 + HISTORY_VERSIONS_MAX as u64 + 1);
     let stranger = parse(&set("/box/x"));
-    let rebase = |base: Revision| history.rebase(&content, base, &stranger, &guard);
+    let rebase = |base: Revision| history.rebase(&content, base, &stranger, guard);
     assert!(rebase(Revision(BASE.0 + 1)).is_ok());
     assert_eq!(rebase(BASE), Err(RebaseError::Stale { base: BASE }));
     let base = newest.next();
@@ -199,34 +199,34 @@ fn the_base_must_be_known() {
 
 #[test]
 fn the_changes_that_are_remembered_are_bounded() {
-    let guard = Guard::default();
+    let guard = Guard::Open;
     let mut history = History::new(BASE);
     let wide = json!({"op": "replace", "path": "/title", "value": "u"});
     let wide = parse(&Value::Array(vec![wide; 100]));
     let versions = HISTORY_CHANGES_MAX / 100 + 5;
     for _ in 0..versions {
         history.push(
-            apply(&document(), &wide, &guard)
+            apply(&document(), &wide, guard)
                 .expect("it applies")
                 .footprint,
         );
     }
     let stranger = parse(&set("/box/x"));
-    let stale = history.rebase(&document(), Revision(BASE.0 + 4), &stranger, &guard);
+    let stale = history.rebase(&document(), Revision(BASE.0 + 4), &stranger, guard);
     assert!(matches!(stale, Err(RebaseError::Stale { .. })));
-    let holds = history.rebase(&document(), Revision(BASE.0 + 5), &stranger, &guard);
+    let holds = history.rebase(&document(), Revision(BASE.0 + 5), &stranger, guard);
     assert!(holds.is_ok());
 }
 
 #[test]
 fn a_fault_is_the_patchs_own_only_on_the_newest_version() {
-    let guard = Guard::default();
+    let guard = Guard::Open;
     let mut history = History::new(BASE);
-    let made = apply(&document(), &parse(&set("/title")), &guard).expect("it applies");
+    let made = apply(&document(), &parse(&set("/title")), guard).expect("it applies");
     history.push(made.footprint);
     let bad = parse(&cut("/nowhere"));
     let newest = history.newest();
-    let error = history.rebase(&made.document, newest, &bad, &guard);
+    let error = history.rebase(&made.document, newest, &bad, guard);
     let Err(RebaseError::Patch(error)) = error else {
         panic!("{error:?} is not the patch's own fault");
     };
@@ -235,6 +235,6 @@ fn a_fault_is_the_patchs_own_only_on_the_newest_version() {
         error.to_string(),
         "operation 0 at /nowhere: there is no such key"
     );
-    let late = history.rebase(&made.document, BASE, &bad, &guard);
+    let late = history.rebase(&made.document, BASE, &bad, guard);
     assert_eq!(late, Err(RebaseError::Stale { base: BASE }));
 }

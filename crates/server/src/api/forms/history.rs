@@ -8,12 +8,15 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{BaseQuery, FormJson, conflict, write::TRIES_MAX};
+use super::{
+    BaseQuery, FormJson, conflict,
+    write::{TRIES_MAX, stays},
+};
 use crate::{
     api::{
         Api,
         actor::{ActorQuery, shown_actor},
-        extract::{Admin, InPath, InQuery, PageQuery},
+        extract::{Admin, InPath, InQuery, PageQuery, shown},
     },
     problem::{Problem, ProblemKind},
 };
@@ -73,10 +76,8 @@ pub(in crate::api) async fn list_versions(
 ) -> Result<axum::Json<VersionList>, Problem> {
     let key = DocumentKey::Form(guild);
     let listed = api.store.list_versions(key, page.page()?).await?;
-    Ok(axum::Json(VersionList {
-        versions: listed.items.iter().map(VersionJson::new).collect(),
-        next: listed.next.map(|next| next.to_string()),
-    }))
+    let (versions, next) = shown(&listed, |version| Some(VersionJson::new(version)));
+    Ok(axum::Json(VersionList { versions, next }))
 }
 
 /// A version with its content
@@ -161,6 +162,7 @@ pub(in crate::api) async fn read_version(
         (status = 401, description = "No admin key, or a wrong one", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such version", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The form has changed since; `current` is the newest", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field that submissions answer would stand under another id; `errors` point into that version", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(in crate::api) async fn restore(
@@ -190,6 +192,7 @@ pub(in crate::api) async fn restore(
                 tracing::info!(%guild, %actor, %wanted, apv = %document.revision, "form restored");
                 return Ok(FormJson::response(guild, document));
             }
+            Err(PatchRefusal::Answered(renamed)) => return Err(stays(&renamed)),
             Err(PatchRefusal::Unknown) => return Err(no_version(guild, wanted)),
             Err(PatchRefusal::Conflict { newest }) => {
                 tries += 1;

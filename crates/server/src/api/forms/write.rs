@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use guildgate_core::rebase::{
-    Applied, Footprint, Guard, HISTORY_VERSIONS_MAX, History, Patch, PatchErrorKind, RebaseError,
-    apply,
+    Applied, Footprint, FormGuard, Guard, HISTORY_VERSIONS_MAX, History, Patch, PatchErrorKind,
+    RebaseError, apply,
 };
 use guildgate_model::{
     Form, GuildId, Revision, UserId,
-    form::{Faults, FieldId, check_size},
+    form::{Faults, FieldId, Renamed, check_size, renamed},
 };
 use guildgate_store::{AppendPatch, Document, DocumentKey, PatchRefusal, StoreError};
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ pub(super) enum Change {
 struct Next {
     patch: Value,
     content: Value,
+    renamed: Vec<Renamed>,
 }
 
 /// Keeps a change as the next version, and answers the newest; no version is made of a change
@@ -58,7 +59,12 @@ pub(super) async fn write(api: &Api, write: Write) -> Result<Document, Problem> 
             Change::Whole(document) => replaced(&newest, base, document, &answered)?,
             Change::Patch(patch) => patched(api, guild, &newest, base, patch, &answered).await?,
         };
-        let Some(Next { patch, content }) = next else {
+        let Some(Next {
+            patch,
+            content,
+            renamed,
+        }) = next
+        else {
             return Ok(newest);
         };
         let now = api.clock.now().wall;
@@ -72,6 +78,7 @@ pub(super) async fn write(api: &Api, write: Write) -> Result<Document, Problem> 
             content: content.clone(),
             actor,
             patch_id: None,
+            renamed,
         };
         match api.store.append_patch(append, now).await? {
             Ok(appended) => {
@@ -79,6 +86,7 @@ pub(super) async fn write(api: &Api, write: Write) -> Result<Document, Problem> 
                 tracing::info!(%guild, %actor, apv = %revision, "form changed");
                 return Ok(Document { revision, content });
             }
+            Err(PatchRefusal::Answered(renamed)) => return Err(stays(&renamed)),
             // Somebody was faster: judged again, on what they made of it.
             Err(PatchRefusal::Conflict { .. } | PatchRefusal::Unknown) => {}
         }
@@ -99,11 +107,11 @@ fn replaced(
     if base.is_some_and(|base| base != newest.revision) {
         return Err(conflict(newest, "the form has changed since"));
     }
-    let form = Form::check(document)
+    Form::check(document)
         .map_err(|faults| not_a_form(&faults, "the body is JSON, but not a form; see `errors`"))?;
-    if let Some((pointer, id)) = renamed(&newest.content, &form, document, answered) {
-        let detail = format!("submissions answer the field {id}, so its id stays");
-        return Err(Problem::field(pointer, detail));
+    let renamed = renamed(&newest.content, document);
+    if let Some(field) = renamed.iter().find(|field| answered.contains(&field.was)) {
+        return Err(stays(field));
     }
     if *document == newest.content {
         return Ok(None);
@@ -115,11 +123,12 @@ fn replaced(
         let Ok(parsed) = Patch::parse(patch.clone()) else {
             continue;
         };
-        let makes = apply(&newest.content, &parsed, &Guard::default());
+        let makes = apply(&newest.content, &parsed, Guard::Open);
         if makes.is_ok_and(|applied| applied.document == *document) {
             return Ok(Some(Next {
                 patch,
                 content: document.clone(),
+                renamed,
             }));
         }
     }
@@ -129,30 +138,13 @@ fn replaced(
     ))
 }
 
-/// A field that submissions answer, and that stands under another id now: where, and which.
-///
-/// The same rule that patches are held to: such a field can be changed, moved and removed, but
-/// no new field takes its place.
-fn renamed(
-    before: &Value,
-    after: &Form,
-    document: &Value,
-    answered: &BTreeSet<FieldId>,
-) -> Option<(String, FieldId)> {
-    let before = Form::check(before).ok()?;
-    for (at, section) in before.sections.iter().enumerate() {
-        for (place, field) in section.fields.iter().enumerate() {
-            if !answered.contains(&field.id) || after.field(field.id.as_str()).is_some() {
-                continue;
-            }
-            let pointer = format!("/sections/{at}/fields/{place}/id");
-            let there = document.pointer(&pointer).and_then(Value::as_str);
-            if there.is_some_and(|id| before.field(id).is_none()) {
-                return Some((pointer, field.id.clone()));
-            }
-        }
-    }
-    None
+/// A field that submissions answer would stand under another id.
+pub(super) fn stays(renamed: &Renamed) -> Problem {
+    let detail = format!(
+        "submissions answer the field {}, so its id stays",
+        renamed.was
+    );
+    Problem::field(&*renamed.pointer, detail)
 }
 
 /// What a patch makes of the newest version.
@@ -166,9 +158,11 @@ async fn patched(
 ) -> Result<Option<Next>, Problem> {
     let base = base.unwrap_or(newest.revision);
     let history = history(api, guild, base, newest.revision).await?;
-    let guard = Guard::new(answered.clone());
-    let Applied { document, .. } = history
-        .rebase(&newest.content, base, patch, &guard)
+    let guard = FormGuard::new(answered.clone());
+    let Applied {
+        document, renamed, ..
+    } = history
+        .rebase(&newest.content, base, patch, Guard::Form(&guard))
         .map_err(|error| match error {
             RebaseError::Stale { .. } => {
                 conflict(newest, "what the patch touches has changed since")
@@ -178,6 +172,12 @@ async fn patched(
                 let pointer = format!("/{}/value", error.operation.unwrap_or_default());
                 conflict(newest, "a `test` of the patch found something else")
                     .at(pointer, &*error.message)
+            }
+            // What all of it made is at fault, rather than an operation.
+            RebaseError::Patch(error)
+                if error.operation.is_none() && error.kind == PatchErrorKind::Protected =>
+            {
+                Problem::field(&*error.pointer, &*error.message)
             }
             RebaseError::Patch(error) => bad_patch(&error, patch.as_json()),
         })?;
@@ -190,6 +190,7 @@ async fn patched(
     Ok((document != newest.content).then(|| Next {
         patch: patch.as_json().clone(),
         content: document,
+        renamed,
     }))
 }
 
@@ -233,7 +234,7 @@ async fn history(
 
 fn follow(content: &Value, patch: Option<Value>) -> Option<(Value, Footprint)> {
     let patch = Patch::parse(patch?).ok()?;
-    let applied = apply(content, &patch, &Guard::default()).ok()?;
+    let applied = apply(content, &patch, Guard::Open).ok()?;
     Some((applied.document, applied.footprint))
 }
 

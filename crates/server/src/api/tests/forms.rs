@@ -55,11 +55,17 @@ async fn get(harness: &Harness, path: &str) -> Value {
 }
 
 async fn submit(harness: &Harness, answers: Value) {
+    let form = harness
+        .store
+        .read_document(guildgate_store::DocumentKey::Form(GUILD))
+        .await;
+    let newest = form.expect("a database").map(|form| form.revision);
     let new = NewSubmission {
         guild: GUILD,
         user: UserId(42),
         revision: Revision(2),
         answers,
+        judged_by: newest,
         limit: None,
         counted_since: None,
         tasks: Vec::new(),
@@ -416,4 +422,32 @@ async fn a_form_as_large_as_forms_may_be_is_written_in_parts_restored_and_opened
         }
         other => panic!("not the form but {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn an_answered_field_is_renamed_by_no_way() {
+    let harness = roomy().await;
+    put(&harness, "", &form(&[field("old")])).await;
+    put(&harness, "", &form(&[field("why")])).await;
+    submit(&harness, json!({"why": "fun"})).await;
+    let place = ["/sections/0/fields/0/id"];
+    let whole = form(&[field("other")]);
+    let reply = put(&harness, "", &whole).await;
+    assert_eq!(pointers(&reply, StatusCode::UNPROCESSABLE_ENTITY), place);
+    let sections = &whole["sections"];
+    for (path, value) in [
+        ("", &whole),
+        ("/sections", sections),
+        ("/sections/0", &sections[0]),
+        ("/sections/0/fields", &sections[0]["fields"]),
+    ] {
+        let change = json!([{"op": "replace", "path": path, "value": value}]);
+        let reply = patch(&harness, "", &change).await;
+        let found = pointers(&reply, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(found, place, "{path}");
+    }
+    let restore = "/api/v1/guilds/7/form/versions/2/restore?actor=9";
+    let reply = harness.admin(Method::POST, restore, None).await;
+    assert_eq!(pointers(&reply, StatusCode::UNPROCESSABLE_ENTITY), place);
+    assert_eq!(get(&harness, FORM).await["apv"], 3);
 }

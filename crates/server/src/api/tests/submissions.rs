@@ -15,11 +15,17 @@ use crate::{config::WebhookConfig, edge::ToEdge};
 const SUBMISSIONS: &str = "/api/v1/guilds/7/submissions";
 
 async fn submit(harness: &Harness, user: u64, answers: Value) -> ApplicationId {
+    let form = harness
+        .store
+        .read_document(guildgate_store::DocumentKey::Form(GUILD))
+        .await;
+    let newest = form.expect("a database").map(|form| form.revision);
     let new = NewSubmission {
         guild: GUILD,
         user: UserId(user),
         revision: Revision(1),
         answers,
+        judged_by: newest,
         limit: None,
         counted_since: None,
         tasks: Vec::new(),
@@ -137,7 +143,9 @@ async fn a_review_reaches_the_applicant_and_has_its_tasks_queued() {
         assert_eq!(queued.len(), 1, "{topic:?}");
         if let Task::Webhook { body, event, .. } = &queued[0].task {
             assert_eq!(body["reviewer_id"], "9");
-            assert!(event.starts_with(&format!("reviewed:{id}:")), "{event}");
+            let notified = told["id"].as_str().expect("an id");
+            assert_eq!(**event, *format!("reviewed:{notified}"));
+            assert_eq!(body["id"], **event, "the signature covers it");
         }
     }
     let late = review(&harness, id, 8, &json!({"proccessed_type": 1})).await;

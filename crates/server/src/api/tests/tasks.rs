@@ -16,13 +16,20 @@ use super::{
 async fn fail(harness: &Harness, task: Task) -> u64 {
     let (store, now, topic) = (&harness.store, UnixMs(1_000), task.topic());
     let id = store.enqueue(task, now).await.expect("a database");
-    let taken = store.take_due(topic, 1, Duration::from_secs(60), now).await;
+    let taken = store
+        .take_due(
+            topic,
+            guildgate_store::Room::new(1, 1),
+            Duration::from_secs(60),
+            now,
+        )
+        .await;
     let attempt = taken.expect("a database")[0].attempt();
     assert_eq!(attempt.item, id);
     let failed = Settlement::Failed {
         error: "Missing Permissions".into(),
     };
-    let settled = store.settle(attempt, failed).await;
+    let settled = store.settle(attempt, failed, now).await;
     assert!(settled.expect("a database"));
     id
 }
@@ -65,7 +72,7 @@ async fn a_role_that_could_not_be_given_is_shown_and_tried_again_once_told_to() 
         .store
         .take_due(
             Topic::GrantRole,
-            9,
+            guildgate_store::Room::new(9, 9),
             Duration::from_secs(60),
             UnixMs(i64::MAX / 2),
         )

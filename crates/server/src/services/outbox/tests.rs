@@ -1,7 +1,10 @@
 use std::sync::Mutex;
 
 use guildgate_model::{ApplicationId, Secret, UnixMs};
-use guildgate_store::{OutboxState, Page, SqliteStore};
+use guildgate_store::{AuditAction, AuditEntry, OutboxState, Page, SqliteStore};
+use serde_json::json;
+
+use tokio::sync::Notify;
 
 use super::*;
 
@@ -13,7 +16,11 @@ struct Script {
     answers: Mutex<Vec<Called>>,
     posted: Mutex<Vec<Posted>>,
     granted: Mutex<Vec<(GuildId, UserId, RoleId)>>,
+    called: Notify,
 }
+
+/// A web hook that never answers.
+const DEAD: &str = "https://example.org/dead";
 
 type Posted = (String, Vec<(&'static str, String)>, Vec<u8>);
 
@@ -32,6 +39,10 @@ impl Outside for Script {
     async fn post(&self, url: &str, headers: &[(&'static str, String)], body: Vec<u8>) -> Called {
         let posted = (url.to_owned(), headers.to_vec(), body);
         self.posted.lock().expect("a lock").push(posted);
+        self.called.notify_waiters();
+        if url == DEAD {
+            std::future::pending::<()>().await;
+        }
         self.answer()
     }
 
@@ -65,7 +76,16 @@ impl Harness {
         let worker = OutboxWorker {
             store: Arc::clone(&store),
             outside: Arc::clone(&world) as Arc<dyn Outside>,
-            webhooks: BTreeMap::from([("staff".to_owned(), hook)]),
+            webhooks: BTreeMap::from([
+                ("staff".to_owned(), hook.clone()),
+                (
+                    "dead".to_owned(),
+                    WebhookConfig {
+                        url: DEAD.into(),
+                        ..hook
+                    },
+                ),
+            ]),
             clock: Clock::start(),
         };
         Harness {
@@ -120,7 +140,7 @@ async fn a_web_hook_is_called_signed_and_once() {
     for _ in 0..2 {
         harness
             .worker
-            .work(Topic::Webhook)
+            .work(Topic::Webhook, &CancellationToken::new(), Idle::Ends)
             .await
             .expect("a database");
     }
@@ -164,7 +184,7 @@ async fn what_fails_for_now_is_tried_again_later() {
     harness.enqueue(webhook("staff")).await;
     harness
         .worker
-        .work(Topic::Webhook)
+        .work(Topic::Webhook, &CancellationToken::new(), Idle::Ends)
         .await
         .expect("a database");
     let item = harness.only_item(Topic::Webhook).await;
@@ -184,7 +204,7 @@ async fn what_can_never_be_done_is_given_up() {
     harness.enqueue(webhook("gone")).await;
     harness
         .worker
-        .work(Topic::Webhook)
+        .work(Topic::Webhook, &CancellationToken::new(), Idle::Ends)
         .await
         .expect("a database");
     let item = harness.only_item(Topic::Webhook).await;
@@ -202,7 +222,7 @@ async fn a_role_is_given_and_its_fate_is_in_the_trail() {
     harness.enqueue(role()).await;
     harness
         .worker
-        .work(Topic::GrantRole)
+        .work(Topic::GrantRole, &CancellationToken::new(), Idle::Ends)
         .await
         .expect("a database");
     assert_eq!(
@@ -218,7 +238,7 @@ async fn a_role_is_given_and_its_fate_is_in_the_trail() {
     assert!(retried.expect("a database"));
     harness
         .worker
-        .work(Topic::GrantRole)
+        .work(Topic::GrantRole, &CancellationToken::new(), Idle::Ends)
         .await
         .expect("a database");
     let trail = harness.trail().await;
@@ -239,4 +259,42 @@ fn pauses_grow_to_an_hour() {
     assert_eq!(pause(ATTEMPTS_MAX), Duration::from_secs(3600));
     let all: Duration = (1..ATTEMPTS_MAX).map(pause).sum();
     assert!(all > Duration::from_secs(20 * 3600), "{all:?}: about a day");
+}
+
+#[tokio::test]
+async fn a_web_hook_that_does_not_answer_holds_up_no_other() {
+    let harness = Harness::new(vec![]).await;
+    for endpoint in ["dead", "staff"] {
+        for number in 0..40 {
+            harness
+                .enqueue(Task::Webhook {
+                    guild: GUILD,
+                    endpoint: endpoint.into(),
+                    event: number.to_string().into(),
+                    body: json!({}),
+                })
+                .await;
+        }
+    }
+    let posted = |url: &str| {
+        let posted = harness.world.posted.lock().expect("a lock");
+        posted.iter().filter(|(called, ..)| called == url).count()
+    };
+    let stop = CancellationToken::new();
+    let all_called = async {
+        loop {
+            let called = harness.world.called.notified();
+            if posted("https://example.org/hook") == 40 {
+                return;
+            }
+            called.await;
+        }
+    };
+    tokio::select! {
+        ended = harness.worker.work(Topic::Webhook, &stop, Idle::Waits) => {
+            panic!("it does not end: {ended:?}");
+        }
+        () = all_called => {}
+    }
+    assert_eq!(posted(DEAD), ENDPOINT_MAX as usize);
 }

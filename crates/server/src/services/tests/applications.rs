@@ -8,7 +8,10 @@ use guildgate_store::{AppendPatch, DocumentKey, OutboxState, Page, Task, Topic};
 use guildgate_wire::ApplicationCommand;
 use serde_json::{Value, json};
 
-use super::{super::*, CLIENT, GUILD, Harness, MANAGER, Permissions, Standing, USER};
+use super::{
+    super::*, CLIENT, GUILD, Grants, Harness, MANAGER, OTHER_MANAGER, OWNER, Permissions, Standing,
+    USER,
+};
 
 fn form(status: Value, status_data: Value) -> Value {
     json!({
@@ -37,6 +40,7 @@ impl Harness {
             content,
             actor: MANAGER,
             patch_id: None,
+            renamed: Vec::new(),
         };
         let appended = self.store.append_patch(patch, now).await;
         appended.expect("a database").expect("no other").revision()
@@ -66,6 +70,7 @@ impl Harness {
                 application: id,
                 decision: guildgate_model::Decision::Accepted,
                 note: None,
+                expected: None,
             },
         });
         self.answer().await
@@ -355,6 +360,7 @@ impl Sessions<'_> {
             user: USER,
             tag: "somebody".into(),
             standing: Standing::Member(Permissions::NONE),
+            grants: Grants::none(),
         };
         let input = SessionsInput::Command {
             guild: Some(GUILD),
@@ -426,5 +432,86 @@ async fn a_draft_that_is_open_when_it_is_submitted_is_emptied_and_goes_on() {
     }
     let again = sessions.write(Revision(3), "again").await;
     assert_eq!(again["apv"], 4);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn whoever_may_not_give_the_role_does_not_accept_and_nobody_accepts_themselves() {
+    let harness = Harness::ready().await;
+    let open = harness.publish(form(json!(1), Value::Null)).await;
+    let apply = async |user| {
+        let taken = done(harness.submit(user, json!({"why": "fun"}), open).await);
+        serde_json::from_value::<ApplicationId>(taken["id"].clone()).expect("an id")
+    };
+    let id = apply(USER).await;
+    let code = |answer| refused(answer).0;
+    assert_eq!(
+        code(harness.review(OTHER_MANAGER, id).await),
+        ErrorCode::Forbidden
+    );
+    let own = apply(MANAGER).await;
+    assert_eq!(
+        code(harness.review(MANAGER, own).await),
+        ErrorCode::Forbidden
+    );
+    let roles = harness
+        .store
+        .list_outbox(GUILD, Topic::GrantRole, None, Page::first(10));
+    assert!(roles.await.expect("a database").items.is_empty());
+    done(harness.review(MANAGER, id).await);
+    let own = apply(OWNER).await;
+    done(harness.review(OWNER, own).await);
+}
+
+#[tokio::test]
+async fn a_limit_counts_from_when_it_was_set() {
+    let harness = Harness::ready().await;
+    let why = || json!({"why": "fun"});
+    let open = harness.publish(form(json!(1), Value::Null)).await;
+    done(harness.submit(USER, why(), open).await);
+    let before = Clock::start().now().wall;
+    // The next season must not begin in the same millisecond.
+    while Clock::start().now().wall == before {
+        tokio::task::yield_now().await;
+    }
+    let one = harness.publish(form(json!(4), json!({"limit": 1}))).await;
+    let mut retitled = form(json!(4), json!({"limit": 1}));
+    retitled["sections"][0]["title"] = json!("You");
+    let newest = harness.publish(retitled).await;
+    assert_ne!(one, newest);
+    done(harness.submit(MANAGER, why(), newest).await);
+    let (code, _) = refused(harness.submit(OWNER, why(), newest).await);
+    assert_eq!(code, ErrorCode::Full);
+}
+
+#[tokio::test]
+async fn a_form_opens_by_itself_while_nobody_edits_it() {
+    let harness = Harness::ready().await;
+    let soon = Clock::start().now().wall + Duration::from_millis(50);
+    let status = json!({"opens_at": soon});
+    let before_start = harness.publish(form(json!(3), status.clone())).await;
+    let stop = harness.start_feed().await;
+    let opened = async || {
+        let mut sessions = harness.sessions.lock().await;
+        loop {
+            match sessions.recv().await.expect("the services run") {
+                SessionsInput::FormPublished { form, .. } if form.document["status"] == 1 => {
+                    return form.revision;
+                }
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(opened().await, before_start.next());
+    // One that is set while the node runs, and to a time that has passed, opens too.
+    let again = harness.publish(form(json!(3), status)).await;
+    assert_eq!(opened().await, again.next());
+    let versions = harness
+        .store
+        .versions_after(DocumentKey::Form(GUILD), before_start, 9)
+        .await
+        .expect("a database");
+    let authors: Vec<_> = versions.iter().map(|version| version.actor).collect();
+    assert_eq!(authors, [Some(UserId(0)), Some(MANAGER), Some(UserId(0))]);
     stop.cancel();
 }

@@ -234,7 +234,7 @@ impl Editor {
             "{revision} after {seen}"
         );
         let parsed = Patch::parse(patch.clone()).expect("what is kept is a patch");
-        *document = apply(document, &parsed, &Guard::default())
+        *document = apply(document, &parsed, Guard::Open)
             .expect("what is kept applies")
             .document;
         *seen = revision;

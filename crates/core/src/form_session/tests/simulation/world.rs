@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use guildgate_model::{Mono, Now, Permissions, Revision, TokenId, UnixMs, UserId};
+use guildgate_model::{Grants, Mono, Now, Permissions, Revision, TokenId, UnixMs, UserId};
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
@@ -139,6 +139,7 @@ impl Store {
             document,
             author,
             name,
+            renamed: _,
         } = append;
         let is_same = |version: &&Version| version.author == author && version.name == name;
         if let Some(known) = self
@@ -349,6 +350,7 @@ impl World {
         };
         let rights = &self.nodes[usize::from(node)].rights;
         let caller = Caller {
+            grants: Grants::none(),
             client,
             user,
             tag: "tag".into(),

@@ -1,5 +1,5 @@
+use guildgate_model::SubmissionStatus;
 use guildgate_model::{ApplicationId, GuildId, Revision, UserId};
-use guildgate_store::SubmissionStatus;
 use serde_json::json;
 
 use super::*;

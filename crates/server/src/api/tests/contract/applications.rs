@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use guildgate_model::{ApplicationId, Revision, RoleId, UnixMs, UserId};
-use guildgate_store::{NewSubmission, Settlement, Task, Topic};
+use guildgate_model::{ApplicationId, GuildId, Revision, RoleId, UnixMs, UserId};
+use guildgate_store::{AppendPatch, DocumentKey, NewSubmission, Settlement, Task, Topic};
 use http::Method;
 use serde_json::json;
 
@@ -29,7 +29,8 @@ const SEVEN: Variables = &[("id", "7")];
 const EIGHT: Variables = &[("id", "8")];
 const WORD: Variables = &[("id", "word")];
 
-/// What the cases count on: submissions 1 and 2, a failed task of each topic, and a pending one.
+/// What the cases count on: submissions 1 and 2, a failed task of each topic, and a pending one;
+/// and in another guild an answered field that had another id in the form's first version.
 pub(super) async fn prepare(harness: &Harness) {
     let store = &harness.store;
     let now = UnixMs(1_000);
@@ -39,6 +40,7 @@ pub(super) async fn prepare(harness: &Harness) {
             user: UserId(user),
             revision: Revision::FIRST,
             answers: json!({}),
+            judged_by: None,
             limit: None,
             counted_since: None,
             tasks: Vec::new(),
@@ -53,14 +55,53 @@ pub(super) async fn prepare(harness: &Harness) {
             continue;
         }
         for topic in [Topic::GrantRole, Topic::Webhook] {
-            let taken = store.take_due(topic, 9, Duration::from_secs(9), now).await;
+            let taken = store
+                .take_due(
+                    topic,
+                    guildgate_store::Room::new(9, 9),
+                    Duration::from_secs(9),
+                    now,
+                )
+                .await;
             for item in taken.expect("a database") {
                 let failed = Settlement::Failed { error: "no".into() };
-                let settled = store.settle(item.attempt(), failed).await;
+                let settled = store.settle(item.attempt(), failed, now).await;
                 assert!(settled.expect("a database"));
             }
         }
     }
+    prepare_renamed(harness).await;
+}
+
+async fn prepare_renamed(harness: &Harness) {
+    const RENAMED: GuildId = GuildId(77);
+    let (store, now) = (&harness.store, UnixMs(1_000));
+    let key = DocumentKey::Form(RENAMED);
+    let form = |id: &str| json!({ "sections": [{ "fields": [{ "id": id }] }] });
+    let begun = store.open_document(key, form("old"), now).await;
+    let base = begun.expect("a database").revision;
+    let patch = AppendPatch {
+        key,
+        base,
+        patch: json!([{ "op": "replace", "path": "", "value": form("new") }]),
+        content: form("new"),
+        actor: UserId(1),
+        patch_id: None,
+        renamed: Vec::new(),
+    };
+    let newest = store.append_patch(patch, now).await.expect("a database");
+    let submission = NewSubmission {
+        guild: RENAMED,
+        user: UserId(41),
+        revision: base,
+        answers: json!({ "new": "x" }),
+        judged_by: Some(newest.expect("no other").revision()),
+        limit: None,
+        counted_since: None,
+        tasks: Vec::new(),
+    };
+    let submitted = store.submit(submission, now).await.expect("a database");
+    submitted.expect("it is taken");
 }
 
 fn grant() -> Task {
@@ -119,6 +160,7 @@ fn nobody(method: Method, template: &'static str, variables: Variables) -> Case 
 fn forms() -> Vec<Case> {
     const FIRST: Variables = &[("id", "7"), ("apv", "1")];
     const NONE: Variables = &[("id", "7"), ("apv", "99")];
+    const RENAMED: Variables = &[("id", "77"), ("apv", "1")];
     const NO_VERSION: Variables = &[("id", "7"), ("apv", "word")];
     const GOOD: &str = r#"{"status":1,"sections":[]}"#;
     const PATCH: &str = r#"[{"op":"replace","path":"/status","value":0}]"#;
@@ -166,6 +208,7 @@ fn forms() -> Vec<Case> {
         nobody(Method::POST, RESTORE, FIRST),
         by_actor(Method::POST, RESTORE, 404, NONE),
         by_actor(Method::POST, RESTORE, 409, FIRST).query(stale),
+        by_actor(Method::POST, RESTORE, 422, RENAMED),
     ];
     let bodies = with_body(Method::PUT, FORM, SEVEN);
     cases.extend(bodies.into_iter().map(|case| case.query("?actor=1")));
