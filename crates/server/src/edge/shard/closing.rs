@@ -249,3 +249,6 @@ impl Lingering {
         Heard::End
     }
 }
+
+#[cfg(test)]
+mod tests;
