@@ -3,7 +3,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,19 +11,15 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BINARY = process.env.TESTED_BINARY ?? join(ROOT, "target/debug/guildgate");
 const ADMIN_KEY = "an admin key for this test alone";
 const READY_WITHIN_MS = 60_000;
+/** Where both listen, as the greeting says. */
+const GATEWAY = /http:\/\/([\d.]+:\d+)\//;
+const SIMULATOR = /Discord: http:\/\/([\d.]+:\d+)\//;
 
-/** A port that was free a moment ago. */
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
-}
+/** That what is waited for cannot come any more. */
+class Hopeless extends Error {}
 
 /**
- * Asks `probe` again and again until it gives something.
+ * Asks `probe` again and again until it gives something, or says that it is hopeless.
  * @template T
  * @param {string} what
  * @param {() => Promise<T | null | undefined | false>} probe
@@ -33,7 +28,10 @@ async function freePort() {
 export async function until(what, probe, withinMs = 15_000) {
   const end = Date.now() + withinMs;
   for (;;) {
-    const found = await probe().catch(() => null);
+    const found = await probe().catch((error) => {
+      if (error instanceof Hopeless) throw error;
+      return null;
+    });
     if (found) return found;
     if (Date.now() > end) throw new Error(`${what} did not come to be within ${withinMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 25));
@@ -43,23 +41,19 @@ export async function until(what, probe, withinMs = 15_000) {
 export class Demo {
   /** @type {import("node:child_process").ChildProcess} */ #process;
   #log = "";
+  #greeting = "";
+  // Any free port at first; the same again after a restart.
+  #listen = "127.0.0.1:0";
+  #simulator = "127.0.0.1:0";
 
   /**
    * @param {string} data
-   * @param {number} port
-   * @param {number} simulatorPort
    * @param {Record<string, string>} settings
    */
-  constructor(data, port, simulatorPort, settings) {
+  constructor(data, settings) {
     this.data = data;
     this.settings = settings;
-    this.url = `http://127.0.0.1:${port}`;
-    this.simulator = `http://127.0.0.1:${simulatorPort}/api/v10`;
-    this.#process = this.#spawn(port, simulatorPort);
-    this.restart = async () => {
-      this.#process = this.#spawn(port, simulatorPort);
-      await this.ready();
-    };
+    this.#process = this.#spawn();
   }
 
   /**
@@ -67,38 +61,60 @@ export class Demo {
    * @param {Record<string, string>} [settings] configuration, as variables
    */
   static async start(settings = {}) {
-    const data = await mkdtemp(join(tmpdir(), "guildgate-test-"));
-    const demo = new Demo(data, await freePort(), await freePort(), settings);
-    await demo.ready();
+    const demo = new Demo(await mkdtemp(join(tmpdir(), "guildgate-test-")), settings);
+    await demo.#ready();
     return demo;
   }
 
-  /**
-   * @param {number} port
-   * @param {number} simulatorPort
-   */
-  #spawn(port, simulatorPort) {
+  async restart() {
+    this.#process = this.#spawn();
+    await this.#ready();
+  }
+
+  get url() {
+    return `http://${this.#listen}`;
+  }
+
+  get simulator() {
+    return `http://${this.#simulator}/api/v10`;
+  }
+
+  #spawn() {
     const args = ["demo", "--still", "--data", this.data];
-    args.push("--listen", `127.0.0.1:${port}`, "--simulator", `127.0.0.1:${simulatorPort}`);
+    args.push("--listen", this.#listen, "--simulator", this.#simulator);
     const env = { ...process.env, GUILDGATE_ADMIN_KEY: ADMIN_KEY, ...this.settings };
     const child = spawn(BINARY, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.#greeting = "";
+    child.stdout.on("data", (chunk) => (this.#greeting += chunk));
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.on("data", (chunk) => (this.#log += chunk));
+      stream.on("data", (chunk) => (this.#log += chunk));
     }
+    child.on("error", (error) => (this.#log += error));
     return child;
   }
 
-  async ready() {
-    await until(
-      "a ready gateway",
-      async () => {
-        if (this.#process.exitCode !== null) throw new Error("it ended");
-        return (await fetch(`${this.url}/readyz`)).ok;
-      },
-      READY_WITHIN_MS,
-    ).catch((error) => {
-      throw new Error(`${error.message}\n${this.#log}`);
-    });
+  /** Waits until it has greeted and answers. One that does not come up is stopped, since the test would wait for its end. */
+  async #ready() {
+    try {
+      await until("a ready gateway", () => this.#isReady(), READY_WITHIN_MS);
+    } catch (error) {
+      await this.stop();
+      throw new Error(`${/** @type {Error} */ (error).message}\n${this.#log}`);
+    }
+  }
+
+  async #isReady() {
+    if (this.#ended()) throw new Hopeless("the gateway has ended");
+    const gateway = GATEWAY.exec(this.#greeting)?.[1];
+    const simulator = SIMULATOR.exec(this.#greeting)?.[1];
+    if (!gateway || !simulator) return false;
+    [this.#listen, this.#simulator] = [gateway, simulator];
+    return (await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(READY_WITHIN_MS) })).ok;
+  }
+
+  #ended() {
+    const { pid, exitCode, signalCode } = this.#process;
+    return pid === undefined || exitCode !== null || signalCode !== null;
   }
 
   /** What the page is offered. */
@@ -128,7 +144,7 @@ export class Demo {
 
   /** @param {NodeJS.Signals} signal */
   async kill(signal = "SIGKILL") {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    if (this.#ended()) return;
     const exit = once(this.#process, "exit");
     this.#process.kill(signal);
     await exit;

@@ -12,6 +12,8 @@ pub mod hub_thread;
 pub mod log;
 pub mod metrics;
 pub mod node;
+#[cfg(test)]
+mod patience;
 pub mod problem;
 pub mod services;
 pub mod upstream;

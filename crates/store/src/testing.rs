@@ -71,9 +71,10 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Some(folder) = &self.folder {
+        match &self.folder {
             // It may never have been opened; and the system clears its folder anyway.
-            let _ = std::fs::remove_dir_all(folder);
+            Some(folder) => drop(std::fs::remove_dir_all(folder)),
+            None => postgres::remove_database(&self.location),
         }
     }
 }

@@ -292,7 +292,7 @@ fn exactly_the_updates_of_wanted_users_come_out_whatever_the_order_of_keys() {
             let envelope = Envelope::peek(text.as_bytes()).expect("a payload");
             let all = decode(&envelope);
             assert!(matches!(all, Ok(Dispatch::Event(_))), "{text}");
-            let is_wanted = |id: UserId| id.0 % 2 == 0;
+            let is_wanted = |id: UserId| id.0.is_multiple_of(2);
             let expected = if name == "GUILD_MEMBER_UPDATE" && !is_wanted(UserId(user)) {
                 Ok(Dispatch::Unneeded)
             } else {

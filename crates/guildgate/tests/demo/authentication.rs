@@ -64,9 +64,7 @@ async fn a_token_from_the_command_line_works_until_it_is_revoked_there() {
 
     let id = issued["id"].as_str().expect("an id");
     Gateway::token_command(&data, &["revoke", id]).await;
-    let revoked_at = std::time::Duration::from_secs(1);
-    let closed = tokio::time::timeout(revoked_at, client.closed()).await;
-    assert_eq!(closed.expect("closed within a second"), 4004);
+    assert_eq!(client.closed().await, 4004);
     other.connect_guild(gateway.guild_token()).await;
 
     let listed = Gateway::token_command(&data, &["list", "--for", MIA, "--json"]).await;

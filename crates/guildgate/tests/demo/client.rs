@@ -126,6 +126,16 @@ impl Client {
         data["data"].clone()
     }
 
+    /// The same, and waits for what the gateway fetches after the guild itself: the invites.
+    pub async fn settle(&mut self, token: &str) -> Value {
+        let mut shown = self.connect_guild(token).await;
+        while shown["guild"]["current_invite_valid"] != true {
+            let (update, _) = self.event("GUILD_UPDATE").await;
+            shown["guild"] = update["guild"].clone();
+        }
+        shown
+    }
+
     /// The next event of that name, and the names of those before it.
     pub async fn event(&mut self, name: &str) -> (Value, Vec<String>) {
         let mut before = Vec::new();

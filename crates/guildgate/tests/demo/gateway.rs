@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -16,7 +17,11 @@ use tokio::{
 use crate::{client::Client, http};
 
 /// What a failing wait is given up after.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at something that is waited for, so that those who bring it about have the
+/// processor meanwhile.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The demo's guild and people, as its world has them.
 pub const REST: &str = "1190000000000000000";
@@ -28,6 +33,18 @@ pub const ROLE_MANAGER: &str = "1190000000000000102";
 pub const ROLE_STAFF: &str = "1190000000000000107";
 /// Above the managers' own.
 pub const ROLE_ADMIN: &str = "1190000000000000101";
+
+/// Waits until it is so.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, wait).await.is_err() {
+        panic!("{what} never came");
+    }
+}
 
 /// A folder that goes with the test.
 pub struct Folder(PathBuf);

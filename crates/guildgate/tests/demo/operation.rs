@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::{
-    gateway::{Folder, Gateway, MIA, PATIENCE, REST, guildgate},
+    gateway::{Folder, Gateway, MIA, PATIENCE, REST, guildgate, until},
     http,
+    process::signal,
 };
 
 #[tokio::test]
@@ -49,12 +50,7 @@ async fn an_invite_that_is_set_is_followed() {
     let data = Folder::new();
     let gateway = Gateway::start(&data).await;
     let mut client = gateway.connect_as(MIA).await;
-    let shown = client.connect_guild(gateway.guild_token()).await;
-    if shown["guild"]["current_invite_valid"] == false {
-        // The invites come after the guild itself.
-        let (update, _) = client.event("GUILD_UPDATE").await;
-        assert_eq!(update["guild"]["current_invite_valid"], true);
-    }
+    client.settle(gateway.guild_token()).await;
     let path = format!("/api/v1/guilds/{REST}/invite");
     let set = gateway
         .api("PUT", &path, Some(json!({"code": "gone"})))
@@ -77,8 +73,8 @@ async fn a_signal_lets_clients_go_and_the_process_ends() {
     for _ in 0..5 {
         clients.push(gateway.connect_as(MIA).await);
     }
-    signal(&gateway, "TERM").await;
-    for client in &mut clients {
+    signal(&gateway.process, "TERM").await;
+    for mut client in clients {
         assert_eq!(client.closed().await, 1001);
     }
     let ended = tokio::time::timeout(PATIENCE, gateway.process.wait()).await;
@@ -91,29 +87,15 @@ async fn a_second_signal_stops_at_once() {
     let mut gateway =
         Gateway::start_with(&data, |command| command.env("GUILDGATE_DRAIN_WINDOW", "1h")).await;
     let _clients = [gateway.connect_as(MIA).await, gateway.connect_as(MIA).await];
-    signal(&gateway, "TERM").await;
-    let not_ready = async {
-        while http::request(gateway.address, "GET", "/readyz", &[], None)
-            .await
-            .status
-            == 200
-        {}
-    };
-    tokio::time::timeout(PATIENCE, not_ready)
-        .await
-        .expect("a drain");
-    signal(&gateway, "TERM").await;
+    signal(&gateway.process, "TERM").await;
+    until("a drain", async || {
+        let ready = http::request(gateway.address, "GET", "/readyz", &[], None);
+        ready.await.status != 200
+    })
+    .await;
+    signal(&gateway.process, "TERM").await;
     let ended = tokio::time::timeout(PATIENCE, gateway.process.wait()).await;
     assert_eq!(ended.expect("in time").expect("a status").code(), Some(7));
-}
-
-async fn signal(gateway: &Gateway, name: &str) {
-    let pid = gateway.process.id().expect("a running process").to_string();
-    let sent = tokio::process::Command::new("kill")
-        .args(["-s", name, &pid])
-        .status()
-        .await;
-    assert!(sent.expect("kill runs").success());
 }
 
 #[tokio::test]

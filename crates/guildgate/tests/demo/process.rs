@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    gateway::{Folder, PATIENCE, guildgate},
+    gateway::{Folder, PATIENCE, guildgate, until},
     http,
 };
 
@@ -73,12 +73,10 @@ impl Process {
         });
         let address = address.await;
         let process = Process { child, address };
-        let ready = async {
-            while process.get("/readyz").await.status != 200 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, ready).await.expect("ready");
+        until("readiness", async || {
+            process.get("/readyz").await.status == 200
+        })
+        .await;
         process
     }
 
@@ -102,21 +100,12 @@ impl Process {
 
     /// Waits until a line stands in the metrics.
     pub async fn until(&self, line: &str) {
-        let found = async {
-            while !self.metric(line).await {
-                tokio::task::yield_now().await;
-            }
-        };
-        let found = tokio::time::timeout(PATIENCE, found).await;
-        found.unwrap_or_else(|_| panic!("{line} never came"));
+        until(line, async || self.metric(line).await).await;
     }
 
     /// Asks it to stop, and waits until it has.
     pub async fn terminate(mut self) {
-        let pid = self.child.id().expect("it runs").to_string();
-        let mut kill = Command::new("kill");
-        let sent = kill.args(["-s", "TERM", &pid]).status().await;
-        assert!(sent.expect("kill runs").success());
+        signal(&self.child, "TERM").await;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         assert!(ended.expect("in time").expect("a status").success());
     }
@@ -125,6 +114,14 @@ impl Process {
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it runs");
     }
+}
+
+/// Sends a signal by its name.
+pub async fn signal(process: &Child, name: &str) {
+    let pid = process.id().expect("it runs").to_string();
+    let mut kill = Command::new("kill");
+    let sent = kill.args(["-s", name, &pid]).status().await;
+    assert!(sent.expect("kill runs").success());
 }
 
 pub const ADMIN_KEY: &str = "a-key-that-nobody-guesses";

@@ -1,13 +1,13 @@
 //! The simulator's commands, and those that speak to Discord.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 use crate::{
     client::Client,
-    gateway::{Folder, Gateway, PATIENCE, REST, guildgate},
-    process::{ADMIN_KEY, Process},
+    gateway::{Folder, Gateway, PATIENCE, REST, guildgate, until},
+    process::{ADMIN_KEY, Process, signal},
 };
 
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -101,8 +101,35 @@ async fn what_was_recorded_is_played_again() {
         ("DISCORD_TOKEN", "simulator"),
         ("GUILDGATE_DISCORD__API_URL", &url),
     ];
-    let record = ["record", "--out", file, "--for", "1s", "--redact-users"];
-    let output = run(&record, &environment).await;
+    let mut command = guildgate();
+    command
+        .args(["record", "--out", file, "--redact-users"])
+        .envs(environment)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let recorder = command.kill_on_drop(true).spawn().expect("it runs");
+    let count = async |name: &str| {
+        let counters = simulator.get("/simulator/counters").await.json();
+        counters[name].as_u64().expect("a number")
+    };
+    until("READY and three guilds", async || {
+        count("dispatches").await >= 4
+    })
+    .await;
+    // Its answer shows that it has read what came before the question.
+    let before = count("heartbeats").await;
+    let ask = [
+        "fault",
+        "ask-heartbeat",
+        "--simulator",
+        &simulator.address.to_string(),
+    ];
+    let asked = run(&ask, &[]).await;
+    assert!(asked.status.success(), "{asked:?}");
+    until("a heartbeat", async || count("heartbeats").await > before).await;
+    signal(&recorder, "TERM").await;
+    let output = tokio::time::timeout(PATIENCE, recorder.wait_with_output()).await;
+    let output = output.expect("in time").expect("its output");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     simulator.kill().await;

@@ -63,11 +63,14 @@ async fn what_one_node_does_to_a_user_the_other_does_too() {
     let pair = Pair::start().await;
     let ada = pair.person(ADA).await;
     let mut client = ada.connect(&pair.b).await;
+    let mut first = ada.connect(&pair.a).await;
     let note = json!({"gid": REST, "proccessed_type": 2, "note": "soon"});
     let path = format!("/users/{ADA}/notifications");
     let sent = pair.a.send("POST", &path, Some(note)).await;
     let (told, _) = client.event("APPLICATION_REVIWED").await;
     assert_eq!(told, sent);
+    let (told_here, _) = first.event("APPLICATION_REVIWED").await;
+    assert_eq!(told_here, sent);
 
     // Seen at one node, it is not shown again at the other.
     let ids = json!({"ids": [told["id"]]});
@@ -80,7 +83,9 @@ async fn what_one_node_does_to_a_user_the_other_does_too() {
     let path = format!("/tokens/{}", ada.token_id);
     pair.a.delete(&path).await;
     assert_eq!(client.closed().await, 4004, "at the other node");
-    assert_eq!(other.closed().await, 4004, "at the node that was told");
+    for mut client in [first, other] {
+        assert_eq!(client.closed().await, 4004, "at the node that was told");
+    }
     let mut late = pair.b.dial().await;
     let again = json!({"op": 1, "d": {"token": ada.token, "uid": ADA}});
     late.send(again).await;

@@ -1,11 +1,8 @@
 //! The thread between scripted ends.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use guildgate_core::{ClientId, form_session, hub};
@@ -25,6 +22,7 @@ use crate::{
     clock::Clock,
     edge::ToEdge,
     metrics::Metrics,
+    patience::soon,
     services::{HubPort, SessionCommand},
     upstream::{Arrived, Departures, arrivals},
 };
@@ -102,7 +100,7 @@ impl Harness {
             })
             .await;
         harness.say(create()).await;
-        harness.readiness.ready().await;
+        soon("readiness", harness.readiness.ready()).await;
         harness
     }
 
@@ -127,13 +125,19 @@ impl Harness {
     }
 
     async fn next_sent(&mut self) -> (u8, ToEdge) {
-        self.to_edges.recv().await.expect("a message")
+        let sent = soon("a message", self.to_edges.recv()).await;
+        sent.expect("the hub's thread")
+    }
+
+    async fn next_request(&mut self) -> HubRequest {
+        let request = soon("a request", self.requests.recv()).await;
+        request.expect("the hub's thread")
     }
 
     /// Answers the next request for members: they all hold role 20.
     async fn answer_members(&mut self) {
-        let request = self.requests.recv().await;
-        let Some(HubRequest::Members { guild, users }) = request else {
+        let request = self.next_request().await;
+        let HubRequest::Members { guild, users } = request else {
             panic!("{request:?}");
         };
         let members = users.into_iter().map(|user| MemberData {
@@ -297,8 +301,8 @@ async fn a_sessions_question_goes_outside_and_its_answer_to_the_client() {
         command: form_session::Command::Start(credentials),
     });
     harness.answer_members().await;
-    let request = harness.requests.recv().await;
-    let Some(HubRequest::Session { key, ticket, .. }) = request else {
+    let request = harness.next_request().await;
+    let HubRequest::Session { key, ticket, .. } = request else {
         panic!("{request:?}");
     };
     let verified = Err(form_session::NotVerified::NotGood);
@@ -333,7 +337,7 @@ async fn an_export_holds_all_that_was_said_before_and_another_hub_takes_it_in() 
     assert!(guild.get().contains("\"stale_since\":1"), "{guild}");
     assert!(next.readiness.check().is_err());
     next.say(UpstreamEvent::SessionResumed).await;
-    next.readiness.ready().await;
+    soon("readiness", next.readiness.ready()).await;
 }
 
 #[tokio::test]
@@ -361,9 +365,7 @@ async fn guilds_are_listed_over_more_than_one_page() {
 async fn after_stop_nobody_is_there_and_nobody_waits() {
     let mut harness = Harness::up().await;
     harness.hub.stop();
-    tokio::time::timeout(Duration::from_secs(10), harness.thread.ended())
-        .await
-        .expect("the thread ends");
+    soon("its end", harness.thread.ended()).await;
     harness.thread.join();
     assert_eq!(harness.hub.page(None).await.err(), Some(HubGone));
     assert!(harness.hub.guild(GUILD).await.is_err());

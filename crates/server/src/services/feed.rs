@@ -22,6 +22,9 @@ use crate::edge::ToEdge;
 /// that a read takes must be well below the second within which a revocation counts.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+// A revoked token ends its connections within a second, also where another process revoked it.
+const _: () = assert!(2 * POLL_INTERVAL.as_millis() < 1_000);
+
 /// How many changes are read at a time.
 const BATCH: u32 = 256;
 

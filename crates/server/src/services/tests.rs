@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use guildgate_model::{
     Decision, Grants, Notification, NotificationId, Permissions, RoleId, TokenId,
 };
@@ -13,6 +11,7 @@ use guildgate_core::form_session::Standing;
 use guildgate_model::ApplicationId;
 
 use super::{recent::Told, *};
+use crate::patience::soon;
 
 mod applications;
 
@@ -156,8 +155,17 @@ impl Harness {
 
     async fn next_to_edge(&self) -> (Option<u8>, ToEdge) {
         let next = async { self.edge.lock().await.recv().await };
-        let next = tokio::time::timeout(Duration::from_secs(10), next).await;
-        next.expect("in time").expect("a message")
+        soon("a message", next).await.expect("the services run")
+    }
+
+    async fn next_to_hub(&self) -> hub::Input {
+        let next = async { self.hub.lock().await.recv().await };
+        soon("an input", next).await.expect("the services run")
+    }
+
+    async fn next_to_sessions(&self) -> SessionsInput {
+        let next = async { self.sessions.lock().await.recv().await };
+        soon("an input", next).await.expect("the services run")
     }
 
     async fn answer(&self) -> Answer {
@@ -308,15 +316,15 @@ async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
     assert_eq!(refusal.code, ErrorCode::InvalidToken);
     for _ in 0..2 {
         connect(GUILD);
-        let input = harness.hub.lock().await.recv().await;
+        let input = harness.next_to_hub().await;
         assert!(
             matches!(
                 input,
-                Some(hub::Input::Connect {
+                hub::Input::Connect {
                     client: CLIENT,
                     guild: GUILD,
                     user: Some(USER),
-                })
+                }
             ),
             "{input:?}"
         );
@@ -338,13 +346,13 @@ async fn a_client_that_leaves_is_told_to_the_hub() {
         guild: GUILD,
     });
     assert!(left.is_ok());
-    let input = harness.hub.lock().await.recv().await;
+    let input = harness.next_to_hub().await;
     assert!(matches!(
         input,
-        Some(hub::Input::Disconnect {
+        hub::Input::Disconnect {
             client: CLIENT,
             guild: GUILD,
-        })
+        }
     ));
 }
 
@@ -368,10 +376,14 @@ async fn what_was_missed_is_told_until_it_was_acknowledged() {
     assert!(matches!(harness.answer().await, Answer::Done(_)));
     assert_eq!(missed().await, [second]);
     // This user acknowledges, so delivery alone takes nothing out of the inbox.
-    harness.ask(Ask::Delivered {
+    // Not through the queue, since nobody is told when it is done.
+    let delivered = Ask::Delivered {
         user: USER,
         ids: vec![second],
-    });
+    };
+    let address = [192, 0, 2, 1].into();
+    let answered = harness.services.answer(CLIENT, address, delivered);
+    soon("the mark", answered).await;
     assert_eq!(missed().await, [second]);
 }
 
@@ -421,14 +433,10 @@ async fn a_command_reaches_the_hub_before_the_end_of_its_client() {
         let gone = harness.ask.send(FromEdge::Gone(CLIENT));
         assert!(gone.is_ok(), "the services run");
     }
-    let mut hub = harness.hub.lock().await;
     for _ in 0..100 {
-        let heard = [hub.recv().await, hub.recv().await];
+        let heard = [harness.next_to_hub().await, harness.next_to_hub().await];
         assert!(
-            matches!(
-                heard,
-                [Some(hub::Input::Command(_)), Some(hub::Input::Gone(CLIENT))]
-            ),
+            matches!(heard, [hub::Input::Command(_), hub::Input::Gone(CLIENT)]),
             "{heard:?}"
         );
     }
@@ -444,8 +452,8 @@ async fn the_hub_is_told_invites_that_were_set_before_and_those_that_are_set_now
         let set = harness.store.set_invite(invite, now).await;
         set.expect("a database");
     };
-    let told = async || match harness.hub.lock().await.recv().await {
-        Some(hub::Input::InviteSet { guild: GUILD, code }) => code,
+    let told = async || match harness.next_to_hub().await {
+        hub::Input::InviteSet { guild: GUILD, code } => code,
         other => panic!("not the invite but {other:?}"),
     };
     set(Some("before")).await;

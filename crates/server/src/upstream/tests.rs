@@ -8,9 +8,9 @@ use guildgate_discord::{Compression, Intents, payload};
 use guildgate_model::{GuildId, Mono, Secret, ShardId, UnixMs, UpstreamEvent, UserId};
 use serde_json::{Value, json};
 
-use self::fake::{FakeGateway, FakeRest, reply, soon};
+use self::fake::{FakeGateway, FakeRest, reply};
 use super::*;
-use crate::clock::Clock;
+use crate::{clock::Clock, patience::soon};
 
 struct Stage {
     gateway: FakeGateway,
@@ -242,15 +242,15 @@ async fn while_nobody_takes_events_heartbeats_go_on_and_none_is_lost() {
     const EVENTS: u64 = 2_000;
     let stage = Stage::set().await;
     let (upstream, mut arrived) = start(stage.config(), 1, Vec::new());
-    let mut peer = stage.gateway.greet(500).await;
+    let mut peer = stage.gateway.greet(1_000).await;
     peer.wait_for(2).await;
     peer.ready(stage.gateway.address).await;
     for seq in 2..2 + EVENTS {
         peer.dispatch(seq, "GUILD_MEMBER_ADD", joined(seq)).await;
     }
-    for _ in 0..3 {
-        peer.wait_for(1).await;
-    }
+    let mut beats = peer.beat();
+    let some = beats.wait_for(|count| *count >= 3);
+    soon("heartbeats", some).await.expect("a live link");
     next(&mut arrived).await;
     for seq in 2..2 + EVENTS {
         assert_eq!(user_of(&next(&mut arrived).await), seq);

@@ -7,7 +7,7 @@ use guildgate_server::edge::FromEdge;
 use guildgate_wire::{CloseCode, EventFrame, Limits};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Client, GUILD, Said, World, certain, limits};
+use crate::support::{Client, GUILD, PATIENCE, Said, World, certain, limits};
 
 /// A client whose kernel takes little, so that it is soon full.
 fn narrow(world: &World) -> Client {
@@ -78,7 +78,7 @@ fn who_does_not_read_is_closed_and_slows_nobody() {
         queue_frames_max: 8,
         ..limits()
     };
-    let mut world = World::new(1, limits);
+    let mut world = World::with(1, limits, PATIENCE);
     let mut slow = narrow(&world);
     let slow_id = world.let_in_basic(&mut slow);
     world.join(&mut slow);
@@ -105,6 +105,7 @@ fn who_does_not_read_is_closed_and_slows_nobody() {
     quick.expect_alive();
     // It hears why, if it reads again in time.
     slow.expect_close(4010);
+    drop(slow);
     world.end();
 }
 
@@ -183,11 +184,13 @@ fn a_slow_session_can_be_resumed_without_a_hole() {
         sent += 1;
         world.broadcast(&certain(sent, 100_000));
         let (stats, _) = world.edges.stats().next().expect("one shard");
+        while stats.broadcasts.load() < sent {
+            std::thread::yield_now();
+        }
         if stats.closed(CloseCode::SlowConsumer) == 1 {
             break;
         }
         assert!(sent < 200, "a socket cannot take so much");
-        std::thread::yield_now();
     }
     world.hear_until(|said| {
         matches!(
@@ -223,32 +226,18 @@ fn counts_that_wait_give_way_to_newer_ones_and_the_last_one_comes() {
     world.let_in_basic(&mut slow);
     world.join(&mut slow);
     // Fill the socket with what may not be dropped, then count.
-    for number in 0..60 {
-        world.broadcast(&certain(number, 100_000));
-        if world
-            .edges
-            .stats()
-            .next()
-            .expect("one shard")
-            .0
-            .blocked
-            .load()
-            > 0
-        {
-            break;
-        }
-        while world
-            .edges
-            .stats()
-            .next()
-            .expect("one shard")
-            .0
-            .broadcasts
-            .load()
-            <= number
-        {
+    let mut sent = 0;
+    loop {
+        sent += 1;
+        world.broadcast(&certain(sent, 20_000));
+        let (stats, _) = world.edges.stats().next().expect("one shard");
+        while stats.broadcasts.load() < sent {
             std::thread::yield_now();
         }
+        if stats.blocked.load() > 0 {
+            break;
+        }
+        assert!(sent < 1_000, "a socket cannot take so much");
     }
     for count in 1..=1_000 {
         world.broadcast(&EventFrame::count(GUILD, count));

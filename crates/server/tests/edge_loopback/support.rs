@@ -26,7 +26,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Longest wait for anything; a test that gets there has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const GUILD: GuildId = GuildId(77);
 
@@ -49,11 +49,18 @@ pub struct World {
 
 impl World {
     pub fn new(shards: u8, limits: Limits) -> World {
+        World::with(shards, limits, Duration::from_millis(500))
+    }
+
+    /// With so much time for a client to take in why it is closed.
+    pub fn with(shards: u8, limits: Limits, close_within: Duration) -> World {
+        // Both ends of each socket are open here, and many a shell allows 1,024 files.
+        rlimit::increase_nofile_limit(u64::MAX).expect("a limit may be raised to the hard one");
         let (out, heard) = unbounded_channel();
         let config = EdgeConfig {
             shards: NonZeroU8::new(shards).expect("at least one"),
             limits,
-            close_within: Duration::from_millis(500),
+            close_within,
             deflate_bytes_min: 200,
         };
         let (edges, threads) =

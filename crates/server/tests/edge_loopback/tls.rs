@@ -17,8 +17,8 @@ use rustls::{
 
 use crate::{
     fanout::{hears_the_beginning_and_why, until_slow},
-    front::{Site, UPGRADE, read_head, status},
-    support::{Client, World, certain, limits},
+    front::{Site, UPGRADE, read_head, read_to_end, status},
+    support::{Client, PATIENCE, World, certain, limits},
 };
 
 /// A certificate for "localhost" that nobody else trusts, good for a hundred years.
@@ -40,9 +40,7 @@ fn dial(site: &Site) -> Client {
     let name = ServerName::try_from("localhost").expect("a name");
     let session = ClientConnection::new(Arc::new(config), name).expect("a session");
     let socket = TcpStream::connect(site.address).expect("loopback");
-    socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
     let mut stream = StreamOwned::new(session, socket);
     stream
         .write_all(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}\r\n").as_bytes())
@@ -116,8 +114,8 @@ fn a_socket_that_speaks_no_tls_is_let_go() {
         .expect("loopback");
     let mut silent = TcpStream::connect(site.address).expect("loopback");
     for stream in [&mut plain, &mut silent] {
-        let mut said = Vec::new();
-        std::io::Read::read_to_end(stream, &mut said).expect("the socket ends");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let said = read_to_end(stream);
         assert!(!said.starts_with(b"HTTP/"), "nothing is said in the clear");
     }
     site.end();

@@ -86,9 +86,11 @@ impl Program {
     /// Ends its input, upon which it logs out.
     pub async fn end(mut self) {
         drop(self.child.stdin.take());
-        // Elsewhere, for the simulator that it says goodbye to runs here.
-        let ended = tokio::task::spawn_blocking(move || self.child.wait()).await;
-        let status = ended.expect("nothing panics").expect("it ends");
+        // The end of its output comes with its own.
+        let silent = async { while self.lines.recv().await.is_some() {} };
+        let silent = tokio::time::timeout(PATIENCE, silent).await;
+        assert!(silent.is_ok(), "it does not end");
+        let status = self.child.wait().expect("it ends");
         assert!(status.success(), "it ended with {status}");
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{ALL, Came, Raw, identify, names},
-    http_client, start, start_with,
+    http_client, start, start_with, until,
 };
 
 async fn fault(simulator: &Simulator, body: Value) -> u64 {
@@ -145,15 +145,10 @@ async fn s41_everything_waits_for_the_delay() {
     raw.all_until_marker(&simulator).await;
     fault(&simulator, json!({ "kind": "delay", "ms": 2000 })).await;
     raw.send(1, Value::Null).await;
-    let held = async {
-        loop {
-            if simulator.handle().counters().heartbeats == 1 {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    held.await;
+    until("the heartbeat", async || {
+        simulator.handle().counters().heartbeats == 1
+    })
+    .await;
     simulator.handle().advance(Duration::from_millis(1_999));
     simulator.handle().advance(Duration::from_millis(1));
     assert_eq!(raw.payload().await["op"], 11);

@@ -102,16 +102,11 @@ async fn a_storm_strikes_and_sessions_come_through_it() {
         .await
         .expect("it storms");
     for _ in 0..10 {
-        let (mut raw, _) = Raw::ready(&simulator, ALL).await;
-        while simulator.handle().counters().storm_faults == 0 {
-            simulator.handle().advance(Duration::from_millis(250));
-        }
+        let _struck = Raw::ready(&simulator, ALL).await;
         let before = simulator.handle().counters().storm_faults;
-        simulator.handle().advance(Duration::from_secs(2));
-        assert!(simulator.handle().counters().storm_faults >= before);
-        raw.send_text(json!({ "op": 1, "d": null }).to_string())
-            .await;
-        drop(raw);
+        // The longest that a storm of this mean pauses.
+        simulator.handle().advance(Duration::from_millis(1_500));
+        assert!(simulator.handle().counters().storm_faults > before);
     }
     let calm = json!({ "every_ms": null });
     remote
@@ -119,7 +114,6 @@ async fn a_storm_strikes_and_sessions_come_through_it() {
         .await
         .expect("it is calm");
     let after = simulator.handle().counters().storm_faults;
-    assert!(after > 0);
     simulator.handle().advance(Duration::from_secs(60));
     assert_eq!(simulator.handle().counters().storm_faults, after);
     let mut raw = Raw::hello(&simulator).await;

@@ -14,8 +14,9 @@ use guildgate_simulator::{
 use tokio::sync::Notify;
 
 use crate::{
+    PATIENCE,
     client::{ALL, Raw},
-    start,
+    start, until,
 };
 
 /// A writer whose bytes can be read meanwhile.
@@ -59,9 +60,10 @@ async fn recorded(redaction: Redaction) -> Recording {
     let stopped = stop.clone();
     let recording =
         tokio::spawn(async move { record(&options, recorder, stopped.notified()).await });
-    while kept.text().matches("GUILD_CREATE").count() < 3 {
-        tokio::task::yield_now().await;
-    }
+    until("three guilds", async || {
+        kept.text().matches("GUILD_CREATE").count() >= 3
+    })
+    .await;
     for name in ["First", "Second"] {
         let edit = GuildEdit {
             name: Some(name.into()),
@@ -73,12 +75,11 @@ async fn recorded(redaction: Redaction) -> Recording {
         };
         handle.change(change).expect("the guild is there");
     }
-    while !kept.text().contains("Second") {
-        tokio::task::yield_now().await;
-    }
+    until("the last change", async || kept.text().contains("Second")).await;
     stop.notify_one();
-    let summary = recording
+    let summary = tokio::time::timeout(PATIENCE, recording)
         .await
+        .expect("it stops when it is told to")
         .expect("nothing panics")
         .expect("it was recorded");
     assert_eq!(summary.closed, None, "it ended because it was told to");

@@ -119,14 +119,12 @@ async fn s25_an_unknown_or_expired_session_gets_op_9_false_and_may_identify() {
 
 /// Waits until the simulator has noticed that every socket is gone.
 async fn wait_until_disconnected(simulator: &Simulator) {
-    loop {
+    crate::until("the end of every socket", async || {
         let shown = crate::http_client::get(simulator, "/simulator").await;
         let sessions = shown["sessions"].as_array().expect("a list");
-        if sessions.iter().all(|session| session["connected"] == false) {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
+        sessions.iter().all(|session| session["connected"] == false)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 
 use std::{
     fs::File,
-    os::unix::{fs::MetadataExt, process::CommandExt},
+    os::unix::{fs::MetadataExt, net::UnixStream, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -15,9 +15,11 @@ use std::{
 
 use tokio_postgres::NoTls;
 
-/// What a server for tests leaves out: it need not survive the machine, only serve quickly.
+/// What a server for tests leaves out: it need not survive the machine, only serve quickly and
+/// keep little on the disk.
 const SERVER_OPTIONS: &str = "-c listen_addresses='' -c fsync=off -c full_page_writes=off \
-     -c max_connections=400 -c shared_buffers=32MB -c autovacuum=off";
+     -c max_connections=400 -c shared_buffers=32MB -c autovacuum=off \
+     -c wal_level=minimal -c max_wal_senders=0 -c min_wal_size=32MB -c max_wal_size=64MB";
 
 /// Stops the server and removes its folder once nobody has held the lease for a moment: between
 /// two tests there may be nobody, and starting anew costs a second. The folder is moved away
@@ -50,54 +52,90 @@ pub(super) async fn new_database() -> String {
         .await
         .expect("the test server starts");
     let name = format!("test_{:016x}", rand::random::<u64>());
-    // The host of an address is a folder if it begins with a slash, which is written %2F there.
-    let host = server.folder.display().to_string().replace('/', "%2F");
-    let address = |database: &str| format!("postgres://postgres@{host}/{database}");
-    let (client, connection) = tokio_postgres::connect(&address("postgres"), NoTls)
-        .await
-        .expect("the test server answers");
-    let driver = tokio::spawn(connection);
-    client
-        .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+    server
+        .execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
         .await
         .expect("a test database is made");
-    drop(client);
-    driver
-        .await
-        .expect("the connection's task ends")
-        .expect("the connection ends well");
-    address(&name)
+    server.address(&name)
+}
+
+/// Removes a database, whoever is still connected to it: kept to the end of the run, they would
+/// take a gigabyte.
+pub(super) fn remove_database(location: &str) {
+    let Some((server, (_, name))) = SERVER.get().zip(location.rsplit_once('/')) else {
+        return;
+    };
+    let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    // On a thread of its own: whoever drops a database may be in the middle of a runtime.
+    let removed = std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(server.execute(&statement))
+    });
+    // What is left, the keeper removes with the server.
+    let _ = removed.join();
+}
+
+impl Server {
+    // The host of an address is a folder if it begins with a slash, which is written %2F there.
+    fn address(&self, database: &str) -> String {
+        let host = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{host}/{database}")
+    }
+
+    /// Executes a statement that concerns the whole server.
+    async fn execute(&self, statement: &str) -> Result<(), tokio_postgres::Error> {
+        let (client, connection) =
+            tokio_postgres::connect(&self.address("postgres"), NoTls).await?;
+        let driver = tokio::spawn(connection);
+        client.batch_execute(statement).await?;
+        drop(client);
+        driver.await.expect("the connection's task ends")
+    }
 }
 
 fn start() -> Server {
     let user = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
-    let base = std::env::temp_dir().join(format!("guildgate-test-postgres-{user}"));
+    // For root the server runs as another user, who may not enter root's own folders.
+    let folders = match user {
+        0 => PathBuf::from("/tmp"),
+        _ => std::env::temp_dir(),
+    };
+    let base = folders.join(format!("guildgate-test-postgres-{user}"));
     let lease_path = base.with_extension("lease");
     let lease = File::create(&lease_path).expect("the lease file is made");
     lease.lock_shared().expect("the lease is taken");
-    // From here to the end of this process nobody stops a server. Only one starts it.
+    // From here to the end of this process no keeper stops a server. Only one starts it.
     let starting = File::create(base.with_extension("start")).expect("the start lock is made");
     starting.lock().expect("the start lock is taken");
 
     let folder = base;
-    if !folder.join("ready").exists() {
-        // What is left of a machine that went down has nobody to remove it.
+    if !folder.join("ready").exists() || !answers(&folder) {
+        // What is left of a server that was killed, or of a machine that went down, has nobody
+        // to remove it.
         let _ = std::fs::remove_dir_all(&folder);
+        let said = folder.with_extension("said");
         let program = |name: &str| as_postgres(user, &programs().join(name));
-        make_folder(user, &folder);
-        run(program("initdb")
-            .args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8"])
-            .arg("--locale=C")
-            .arg("-D")
-            .arg(folder.join("data")));
-        run(program("pg_ctl")
-            .arg("-D")
-            .arg(folder.join("data"))
-            .arg("-l")
-            .arg(folder.join("log"))
-            .arg("-o")
-            .arg(format!("{SERVER_OPTIONS} -k {}", folder.display()))
-            .args(["-w", "-t", "60", "start"]));
+        make_folder(user, &folder, &said);
+        run(
+            program("initdb")
+                .args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8"])
+                .arg("--locale=C")
+                .arg("-D")
+                .arg(folder.join("data")),
+            &said,
+        );
+        run(
+            program("pg_ctl")
+                .arg("-D")
+                .arg(folder.join("data"))
+                .arg("-o")
+                .arg(format!("{SERVER_OPTIONS} -k {}", folder.display()))
+                .args(["-w", "-t", "300", "start"]),
+            &said,
+        );
         keep(&lease_path, &folder, &program("pg_ctl"));
         File::create(folder.join("ready")).expect("the server is marked as ready");
     }
@@ -105,6 +143,11 @@ fn start() -> Server {
         folder,
         _lease: lease,
     }
+}
+
+/// Whether a server takes connections in that folder. Whoever starts one waits until it does.
+fn answers(folder: &Path) -> bool {
+    UnixStream::connect(folder.join(".s.PGSQL.5432")).is_ok()
 }
 
 /// Starts the keeper, on its own.
@@ -143,13 +186,13 @@ fn as_postgres(user: u32, program: &Path) -> Command {
     command
 }
 
-fn make_folder(user: u32, folder: &Path) {
+fn make_folder(user: u32, folder: &Path, said: &Path) {
     let mut command = Command::new("install");
     command.args(["-d", "-m", "700"]);
     if user == 0 {
         command.args(["-o", "postgres", "-g", "postgres"]);
     }
-    run(command.arg(folder));
+    run(command.arg(folder), said);
 }
 
 /// Where PostgreSQL's programs are: on the path, or where Debian puts the newest.
@@ -176,16 +219,20 @@ fn programs() -> PathBuf {
         })
 }
 
-fn run(command: &mut Command) {
-    // Into files: a server that inherits a pipe would hold it open for ever.
+/// Runs it to its end; what it says goes through the file `said`, since a server that inherits a
+/// pipe would hold it open for ever.
+fn run(command: &mut Command, said: &Path) {
+    let output = File::create(said).expect("a file for what is said");
+    let errors = output.try_clone().expect("a second handle");
     let status = command
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
         .status()
         .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
     assert!(
         status.success(),
-        "{command:?} failed ({status}); run it by hand to see why"
+        "{command:?} failed ({status}) and said:\n{}",
+        std::fs::read_to_string(said).unwrap_or_default()
     );
 }

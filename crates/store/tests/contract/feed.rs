@@ -16,7 +16,7 @@ use guildgate_store::{
 use serde_json::json;
 use tokio_postgres::NoTls;
 
-use crate::support::{GUILD, NOW, contract, later, race};
+use crate::support::{GUILD, NOW, contract, later, race, soon};
 
 async fn add(store: &dyn Store, number: u64, at: i64) {
     let new = NewNotification {
@@ -154,7 +154,8 @@ contract! {
         );
         let waiting = tokio::spawn(async move { signal.changed().await });
         store.revoke_token(token.id, NOW).await.expect("revoked");
-        waiting.await.expect("no panic").expect("woken");
+        let woken = soon("a signal", waiting).await;
+        woken.expect("no panic").expect("woken");
         let document = guildgate_store::DocumentKey::Form(GUILD);
         store
             .open_document(document, json!({}), NOW)
@@ -218,9 +219,12 @@ async fn on_postgres_nobody_adds_past_a_place_that_is_not_committed() {
             .await;
         !rows.expect("answered").is_empty()
     };
-    while !adding.is_finished() && !waiting().await {
-        tokio::task::yield_now().await;
-    }
+    soon("the other's wait", async {
+        while !adding.is_finished() && !waiting().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     let seen = store.changes_after(Cursor(0), 10).await.expect("read");
     assert!(seen.is_empty(), "nothing may be seen yet: {seen:?}");
     transaction.commit().await.expect("committed");

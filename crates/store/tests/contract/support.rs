@@ -1,9 +1,17 @@
 //! What the suites share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use guildgate_model::{GuildId, UnixMs, UserId};
 use guildgate_store::Store;
+use tokio::{sync::Semaphore, time::timeout};
+
+/// Longest wait for anything; a test that gets there has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many race at once: more than a pool has connections, and not so many that on a slow
+/// machine the last of them gives up waiting for one.
+const RACERS: usize = 40;
 
 /// The moment at which most tests happen.
 pub const NOW: UnixMs = UnixMs(1_700_000_000_000);
@@ -19,7 +27,16 @@ pub fn later(ms: i64) -> UnixMs {
     UnixMs(NOW.0 + ms)
 }
 
-/// Runs `work` many times at once, spread over the nodes, and answers all the results.
+/// What happens in the end, and not never.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} did not happen"),
+    }
+}
+
+/// Runs `work` many times, [`RACERS`] at once, spread over the nodes, and answers all the
+/// results.
 pub async fn race<T, F>(
     nodes: &[Arc<dyn Store>],
     times: usize,
@@ -29,10 +46,15 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
+    let places = Arc::new(Semaphore::new(RACERS));
     let tasks: Vec<_> = (0..times)
         .map(|number| {
-            let node = Arc::clone(&nodes[number % nodes.len()]);
-            tokio::spawn(work(node, number))
+            let places = Arc::clone(&places);
+            let work = work(Arc::clone(&nodes[number % nodes.len()]), number);
+            tokio::spawn(async move {
+                let _place = places.acquire().await.expect("it is not closed");
+                work.await
+            })
         })
         .collect();
     let mut results = Vec::with_capacity(times);

@@ -4,6 +4,8 @@
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 use guildgate_model::{
@@ -14,6 +16,10 @@ use guildgate_store::{
     AppendPatch, Appended, DocumentKey, NewToken, PatchId, Store, Uses, testing::Database,
 };
 use serde_json::json;
+use tokio_postgres::NoTls;
+
+/// Longest wait for anything; a test that gets there has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const NOW: UnixMs = UnixMs(1_700_000_000_000);
 const GUILD: GuildId = GuildId(1);
@@ -78,25 +84,69 @@ fn run_and_kill(location: &str, round: u64, secret: &Secret, lines_before: usize
         .stdout(Stdio::piped())
         .spawn()
         .expect("the writer starts");
-    let mut output = BufReader::new(writer.stdout.take().expect("piped"));
+    let output = BufReader::new(writer.stdout.take().expect("piped"));
+    let (said, heard) = mpsc::channel();
+    let reader = std::thread::spawn(move || listen(output, &said));
     let mut done = Vec::new();
-    let mut line = String::new();
     loop {
-        line.clear();
-        output.read_line(&mut line).expect("read");
-        // A last line without its end was not said.
-        let Some(whole) = line.strip_suffix('\n') else {
-            break;
-        };
-        done.push(read(whole));
+        match heard.recv_timeout(PATIENCE) {
+            Ok(line) => done.push(read(&line)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                writer.kill().expect("killed");
+                panic!("it says nothing after {done:?}");
+            }
+        }
         if done.len() == lines_before {
             writer.kill().expect("killed");
         }
     }
+    reader.join().expect("its output is text");
     let status = writer.wait().expect("it ends");
     assert_eq!(status.code(), None, "killed, not ended by itself: {status}");
     assert!(done.len() >= lines_before);
     done
+}
+
+/// Passes on what is said, a line each, until it ends.
+fn listen(mut output: impl BufRead, said: &mpsc::Sender<String>) {
+    let mut line = String::new();
+    while output.read_line(&mut line).expect("read") > 0 {
+        // A last line without its end was not said.
+        let Some(whole) = line.strip_suffix('\n') else {
+            return;
+        };
+        if said.send(whole.to_owned()).is_err() {
+            return;
+        }
+        line.clear();
+    }
+}
+
+/// Waits until PostgreSQL has noticed that the killed process is gone: what it had asked for
+/// before may still be done.
+async fn until_nobody_writes(database: &Database) {
+    if !database.location().starts_with("postgres:") {
+        return;
+    }
+    let (watcher, connection) = tokio_postgres::connect(database.location(), NoTls)
+        .await
+        .expect("connected");
+    let driver = tokio::spawn(connection);
+    let others = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let alone = async {
+        loop {
+            let row = watcher.query_one(others, &[]).await.expect("read");
+            if row.get::<_, i64>(0) == 0 {
+                return;
+            }
+        }
+    };
+    let alone = tokio::time::timeout(PATIENCE, alone).await;
+    alone.expect("the killed process's connections end");
+    drop(watcher);
+    driver.await.expect("no panic").expect("it ends well");
 }
 
 async fn verify(store: &dyn Store, token: TokenId, done: Done) {
@@ -211,6 +261,7 @@ async fn what_was_answered_survives(database: Database, rounds: u64) {
             run_and_kill(&location, round, &secret, lines_before)
         });
         let done = killed.await.expect("no panic");
+        until_nobody_writes(&database).await;
         let store = database.open().await;
         for &one in &done {
             verify(&*store, token.id, one).await;

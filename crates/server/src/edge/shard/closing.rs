@@ -265,3 +265,6 @@ impl Lingering {
         Heard::End
     }
 }
+
+#[cfg(test)]
+mod tests;

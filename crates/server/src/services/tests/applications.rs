@@ -12,6 +12,7 @@ use super::{
     super::*, CLIENT, GUILD, Grants, Harness, MANAGER, OTHER_MANAGER, OWNER, Permissions, Standing,
     USER,
 };
+use crate::patience::soon;
 
 fn form(status: Value, status_data: Value) -> Value {
     json!({
@@ -210,11 +211,9 @@ async fn what_changes_in_the_database_reaches_the_live_sessions() {
     let harness = Harness::ready().await;
     let stop = harness.start_feed().await;
     let open = harness.publish(form(json!(1), Value::Null)).await;
-    let mut sessions = harness.sessions.lock().await;
-    let mut next = async || sessions.recv().await.expect("the services run");
     let mut told = Vec::new();
     while told.last() != Some(&open) {
-        match next().await {
+        match harness.next_to_sessions().await {
             SessionsInput::Changed { key, .. } => {
                 assert_eq!((key.guild, key.target), (GUILD, Target::Form));
             }
@@ -227,7 +226,7 @@ async fn what_changes_in_the_database_reaches_the_live_sessions() {
     // The form is told as it is when the feed is read, so its newest version may be told before
     // the last change that led to it is.
     let fields = loop {
-        match next().await {
+        match harness.next_to_sessions().await {
             SessionsInput::Submitted { fields, .. } => break fields,
             SessionsInput::Changed { key, .. } => assert_eq!(key.target, Target::Form),
             SessionsInput::FormPublished { form, .. } => assert_eq!(form.revision, open),
@@ -236,7 +235,8 @@ async fn what_changes_in_the_database_reaches_the_live_sessions() {
     };
     let why = FieldId::try_from("why").expect("an id");
     assert_eq!(fields.into_iter().collect::<Vec<_>>(), [why]);
-    assert!(harness.submitted.lock().await.recv().await.is_some());
+    let submitted = async { harness.submitted.lock().await.recv().await };
+    assert!(soon("the word of it", submitted).await.is_some());
     stop.cancel();
 }
 
@@ -406,8 +406,7 @@ async fn a_draft_that_is_open_when_it_is_submitted_is_emptied_and_goes_on() {
 
     let stop = harness.start_feed().await;
     done(harness.submit(USER, json!({"why": "fun"}), open).await);
-    let changed = harness.sessions.lock().await.recv().await;
-    let changed = changed.expect("the services run");
+    let changed = harness.next_to_sessions().await;
     let draft = SessionKey {
         guild: GUILD,
         target: Target::Answers(USER),

@@ -6,7 +6,10 @@ use guildgate_model::{GuildId, RoleId, Secret, UserId};
 use serde_json::json;
 
 use super::*;
-use crate::upstream::tests::fake::{FakeRest, Reply, reply, soon};
+use crate::{
+    patience::soon,
+    upstream::tests::fake::{FakeRest, Reply, reply},
+};
 
 fn client(server: &FakeRest) -> Rest {
     Rest::new(&server.url(), Secret::new("sesame"), Clock::start()).expect("a usable URL")
@@ -151,8 +154,8 @@ async fn an_empty_bucket_is_waited_for() {
     .await;
     let rest = client(&server);
     let clock = Clock::start();
-    rest.guild_counts(GuildId(5)).await.expect("counts");
     let before = clock.now().mono;
+    rest.guild_counts(GuildId(5)).await.expect("counts");
     rest.guild_counts(GuildId(5)).await.expect("counts");
     assert!(clock.now().mono.since(before) >= Duration::from_millis(100));
 }

@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use futures_util::{SinkExt, StreamExt};
@@ -11,18 +10,11 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_websockets::{CloseCode, Message, ServerBuilder, WebSocketStream};
 
-/// Nothing in these tests takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} did not happen"),
-    }
-}
+use crate::patience::soon;
 
 /// A status, headers and a body.
 pub(crate) type Reply = (u16, String, String);
@@ -189,6 +181,21 @@ impl Peer {
             }
         })
         .await
+    }
+
+    /// Reads on by itself and answers heartbeats, so that none is late because the test was
+    /// doing something else; how many have come.
+    pub(crate) fn beat(mut self) -> watch::Receiver<u64> {
+        let (count, beats) = watch::channel(0);
+        tokio::spawn(async move {
+            while let Some(payload) = self.next().await {
+                if payload["op"] == 1 {
+                    self.send(&json!({"op": 11})).await;
+                    count.send_modify(|count| *count += 1);
+                }
+            }
+        });
+        beats
     }
 
     async fn next(&mut self) -> Option<Value> {
