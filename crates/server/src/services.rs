@@ -26,7 +26,7 @@ use guildgate_core::{
     form_session::SessionsInput,
     hub,
 };
-use guildgate_model::{GuildId, Secret, TokenKind, UserId};
+use guildgate_model::{GuildId, NotificationId, Secret, TokenKind, UserId};
 use guildgate_store::{Owner, Store, StoreError, TokenRefusal};
 use guildgate_wire::ErrorCode;
 use serde_json::value::RawValue;
@@ -132,6 +132,9 @@ impl Services {
                 } => {
                     // Waiting here holds back what comes after: while the database is slow,
                     // questions pile up as messages, which are small, and not as tasks.
+                    if let Ask::Acknowledge { user, ids } = &ask {
+                        self.recent.acknowledging(*user, ids);
+                    }
                     let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
                         return;
                     };
@@ -188,15 +191,21 @@ impl Services {
                     .await;
             }
             Ask::Acknowledge { user, ids } => {
-                self.recent.forget(user, &ids);
-                let answer = match self.timed(self.parts.store.acknowledge(user, &ids)).await {
-                    Ok(_) => Answer::Done(nothing()),
-                    Err(_) => unavailable("the notifications could not be marked as seen"),
-                };
-                self.tell(client, answer);
+                let done = self.timed(self.parts.store.acknowledge(user, &ids)).await;
+                self.recent.acknowledged(user, ids.clone(), done, || {
+                    self.acknowledged(user, ids.into());
+                });
+                self.tell(
+                    client,
+                    match done {
+                        Ok(_) => Answer::Done(nothing()),
+                        Err(NoAnswer) => {
+                            unavailable("the notifications could not be marked as seen")
+                        }
+                    },
+                );
             }
             Ask::Delivered { user, ids } => {
-                self.recent.forget(user, &ids);
                 // Nobody waits for it: where it fails, the user is told once more.
                 let _ = self
                     .timed(self.parts.store.mark_delivered(user, &ids))
@@ -244,6 +253,15 @@ impl Services {
             }
             Err(_) => self.tell(client, unavailable("the guild token could not be checked")),
         }
+    }
+
+    /// The user's other clients need not be told of these any more.
+    fn acknowledged(&self, user: UserId, ids: Arc<[NotificationId]>) {
+        if ids.is_empty() {
+            return;
+        }
+        let message = || ToEdge::Acknowledged(user, Arc::clone(&ids));
+        self.parts.edges.send_all(&message);
     }
 
     fn tell(&self, client: ClientId, answer: Answer) {

@@ -29,6 +29,9 @@ pub struct Limits {
     pub session_frames_max: u32,
     /// The window that frames are counted in.
     pub frames_window: Duration,
+    /// How long a client may still send what fits an application session after its last one
+    /// ended: what it sends had been on its way when it was told of the end.
+    pub session_grace: Duration,
     /// How long a client may take to authenticate.
     pub authenticate_within: Duration,
     /// Between two heartbeats.
@@ -57,6 +60,7 @@ impl Default for Limits {
             frames_max: 50,
             session_frames_max: 200,
             frames_window: Duration::from_secs(5),
+            session_grace: Duration::from_secs(10),
             authenticate_within: Duration::from_secs(20),
             heartbeat_interval: Duration::from_secs(45),
             heartbeat_require: HeartbeatRequire::AnySign,

@@ -106,13 +106,16 @@ impl Client {
         ids: Vec<NotificationId>,
         turn: &mut Turn<'_>,
     ) {
-        match self.user() {
-            Some(user) => {
-                let ask = Ask::Acknowledge { user, ids };
-                self.ask(label, About::Acknowledge, ask, turn);
-            }
-            None => label.refuse_basic(turn),
-        }
+        let Some(session) = self.stage.session_mut() else {
+            label.refuse_basic(turn);
+            return;
+        };
+        // From here on, whether or not the client lives to hear the answer.
+        session.notices.acknowledge(&ids);
+        let user = session.user;
+        self.outbox.forget_notifications(&ids);
+        let about = About::Acknowledge(ids.clone().into());
+        self.ask(label, about, Ask::Acknowledge { user, ids }, turn);
     }
 
     fn on_application(&mut self, label: Label, command: ApplicationCommand, turn: &mut Turn<'_>) {

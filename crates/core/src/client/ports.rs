@@ -45,6 +45,8 @@ pub enum Input<'a> {
         /// What is in the inbox.
         missed: Vec<Notification>,
     },
+    /// A client of the same user's has acknowledged these notifications.
+    Acknowledged(&'a [NotificationId]),
     /// A token was revoked; closes the client if it is the one it authenticated with. Clients
     /// that are still authenticating need to hear of it too: the answer that is under way may
     /// be older than the revocation.

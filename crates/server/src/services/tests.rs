@@ -12,9 +12,10 @@ use async_trait::async_trait;
 use guildgate_core::form_session::Standing;
 use guildgate_model::ApplicationId;
 
-use super::{recent::Told, *};
+use super::*;
 
 mod applications;
+mod notifications;
 
 const CLIENT: ClientId = ClientId {
     slot: 5,
@@ -458,38 +459,6 @@ async fn the_hub_is_told_invites_that_were_set_before_and_those_that_are_set_now
     stop.cancel();
     let _after = harness.start_feed().await;
     assert_eq!(told().await, None, "a restart does not bring it back");
-}
-
-#[test]
-fn what_was_told_while_a_client_was_let_in_is_in_its_answer() {
-    let notification = |id| Notification {
-        id: NotificationId(id),
-        decision: Decision::Denied,
-        guild: GUILD,
-        application: None,
-        note: None,
-        at: guildgate_model::UnixMs(0),
-    };
-    let recent = Recent::default();
-    recent.tell(Told::Notification(USER, notification(1)), || {});
-    recent.tell(Told::Revoked(TokenId(1)), || {});
-    let mark = recent.mark();
-    recent.tell(Told::Notification(USER, notification(2)), || {});
-    recent.tell(Told::Notification(USER, notification(3)), || {});
-    recent.tell(Told::Notification(UserId(1), notification(4)), || {});
-    recent.tell(Told::Notification(USER, notification(5)), || {});
-    recent.tell(Told::Revoked(TokenId(2)), || {});
-    recent.forget(USER, &[NotificationId(3)]);
-    let mut seen = None;
-    recent.catch_up(mark, |news| {
-        let ids: Vec<u64> = news
-            .with_missed(USER, vec![notification(2)])
-            .iter()
-            .map(|one| one.id.0)
-            .collect();
-        seen = Some((ids, news.revoked(TokenId(1)), news.revoked(TokenId(2))));
-    });
-    assert_eq!(seen, Some((vec![2, 5], false, true)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,11 +71,7 @@ fn application_events() -> Vec<(&'static str, Arc<EventFrame>, Option<Sequence>)
         note: None,
         at: UnixMs(1_790_000_000_000),
     };
-    let reviewed = EventFrame::new(
-        EventName::ApplicationReviwed,
-        Lane::Certain,
-        &notification_json(&notification),
-    );
+    let reviewed = EventFrame::reviewed(&notification);
     let who = ParticipantView {
         uid: UserId(1234),
         tag: "name#disc",
