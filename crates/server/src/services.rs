@@ -26,7 +26,7 @@ use guildgate_core::{
     form_session::SessionsInput,
     hub,
 };
-use guildgate_model::{GuildId, NotificationId, Secret, TokenKind, UserId};
+use guildgate_model::{GuildId, NotificationId, Secret, TokenId, TokenKind, UserId};
 use guildgate_store::{Owner, Store, StoreError, TokenRefusal};
 use guildgate_wire::ErrorCode;
 use serde_json::value::RawValue;
@@ -46,7 +46,7 @@ pub use feed::Feed;
 use forms::AnsweredFields;
 use opening::Openings;
 pub use outbox::{Called, OutboxWorker, Outside};
-pub use ports::{EdgePort, HubPort, Rights, SessionCommand};
+pub use ports::{CameIn, EdgePort, HubPort, Rights, SessionCommand};
 use recent::Recent;
 use season::Seasons;
 use sessions::Sent;
@@ -216,7 +216,8 @@ impl Services {
         }
     }
 
-    /// Takes a use of the guild token, and lets the hub do the rest.
+    /// Takes a use of the guild token, and lets the hub do the rest. The use comes first, so that
+    /// no two clients have the last one; one that let nobody in is given back.
     async fn connect_guild(
         &self,
         client: ClientId,
@@ -235,12 +236,16 @@ impl Services {
             )
             .await;
         match checked {
-            Ok(Ok(_)) => {
+            Ok(Ok(record)) => {
                 self.parts.metrics.guild_connects.increment();
-                self.parts.hub.send(hub::Input::Connect {
-                    client,
-                    guild,
-                    user,
+                let services = self.clone();
+                // In a task of its own: a member that Discord is asked for takes seconds, and
+                // this question's turn is another's then.
+                tokio::spawn(async move {
+                    let came_in = services.parts.hub.connect(client, guild, user).await;
+                    if came_in == CameIn::No && record.uses_left.is_some() {
+                        services.give_back(record.id).await;
+                    }
                 });
             }
             Ok(Err(refusal)) => {
@@ -262,6 +267,12 @@ impl Services {
         }
         let message = || ToEdge::Acknowledged(user, Arc::clone(&ids));
         self.parts.edges.send_all(&message);
+    }
+
+    async fn give_back(&self, id: TokenId) {
+        if let Err(NoAnswer) = self.timed(self.parts.store.give_back_use(id)).await {
+            tracing::warn!(%id, "a use of a guild token that let nobody in is lost");
+        }
     }
 
     fn tell(&self, client: ClientId, answer: Answer) {

@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use guildgate_model::{
-    Decision, Grants, Notification, NotificationId, Permissions, RoleId, TokenId,
-};
+use guildgate_model::{Decision, Grants, NotificationId, Permissions, RoleId, TokenId};
 use guildgate_store::{NewNotification, NewToken, SqliteStore, Uses};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -51,6 +49,19 @@ impl EdgePort for Script {
 impl HubPort for Script {
     fn send(&self, input: hub::Input) {
         let _ = self.to_hub.send(input);
+    }
+
+    async fn connect(&self, client: ClientId, guild: GuildId, user: Option<UserId>) -> CameIn {
+        let _ = self.to_hub.send(hub::Input::Connect {
+            client,
+            guild,
+            user,
+        });
+        // Everybody but the manager is turned away.
+        match user {
+            Some(MANAGER) => CameIn::Yes,
+            _ => CameIn::No,
+        }
     }
 
     fn send_to_sessions(&self, input: SessionsInput) {
@@ -299,7 +310,7 @@ async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
         harness.ask(Ask::ConnectGuild {
             token: token.clone(),
             guild,
-            user: Some(USER),
+            user: Some(MANAGER),
         });
     };
     connect(GuildId(8));
@@ -316,7 +327,7 @@ async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
                 Some(hub::Input::Connect {
                     client: CLIENT,
                     guild: GUILD,
-                    user: Some(USER),
+                    user: Some(MANAGER),
                 })
             ),
             "{input:?}"
@@ -329,6 +340,52 @@ async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
     assert_eq!(refusal.code, ErrorCode::InvalidToken);
     harness.counted("guildgate_token_refusals_total{reason=\"used_up\"} 1");
     harness.counted("guildgate_guild_connects_total 2");
+}
+
+#[tokio::test]
+async fn a_use_of_a_guild_token_that_lets_nobody_in_is_given_back() {
+    let harness = Harness::ready().await;
+    let (id, token) = harness
+        .issue(TokenKind::GatewayGuild, Some(GUILD.0), Uses::Limited(1))
+        .await;
+    for _ in 0..3 {
+        harness.ask(Ask::ConnectGuild {
+            token: token.clone(),
+            guild: GUILD,
+            user: Some(USER),
+        });
+        let input = harness.hub.lock().await.recv().await;
+        assert!(
+            matches!(input, Some(hub::Input::Connect { .. })),
+            "{input:?}"
+        );
+        let left = async || {
+            let read = harness.store.read_token(id).await.expect("a database");
+            read.expect("it is there").uses_left
+        };
+        let given_back = async {
+            while left().await != Some(1) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), given_back).await;
+        in_time.expect("the use is given back");
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_told_to_every_shard() {
+    let harness = Harness::ready().await;
+    let id = harness.notify().await;
+    harness.ask(Ask::Acknowledge {
+        user: USER,
+        ids: vec![id],
+    });
+    match harness.next_to_edge().await {
+        (None, ToEdge::Acknowledged(USER, ids)) => assert_eq!(*ids, [id]),
+        other => panic!("not the acknowledgement: {other:?}"),
+    }
+    assert!(matches!(harness.answer().await, Answer::Done(_)));
 }
 
 #[tokio::test]
@@ -366,6 +423,8 @@ async fn what_was_missed_is_told_until_it_was_acknowledged() {
         user: USER,
         ids: vec![first],
     });
+    let told = harness.next_to_edge().await;
+    assert!(matches!(told, (None, ToEdge::Acknowledged(..))), "{told:?}");
     assert!(matches!(harness.answer().await, Answer::Done(_)));
     assert_eq!(missed().await, [second]);
     // This user acknowledges, so delivery alone takes nothing out of the inbox.

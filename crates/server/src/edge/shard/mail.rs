@@ -83,6 +83,7 @@ impl Shard {
             hub::Output::Connected {
                 client,
                 guild,
+                entry: _,
                 guild_json,
                 user,
             } => {
