@@ -93,7 +93,9 @@ impl FormSession {
         // How the caller stands is known best to who hands the command over.
         self.on_standing(now, caller.user, caller.standing, out);
         match command {
-            Command::Start(credentials) => self.on_start(caller, credentials, out),
+            Command::Start { credentials, nonce } => {
+                self.on_start(caller, credentials, nonce, out);
+            }
             Command::Patch { base, patch, nonce } => {
                 if self.participants.find(client).is_none() {
                     return answer(out, client, Err(refusal::no_session()));

@@ -16,6 +16,8 @@ pub(super) struct Participant {
     pub(super) auth: Auth,
     pub(super) link: Link,
     pub(super) heartbeat: Heartbeat,
+    /// What its start was marked with.
+    pub(super) nonce: Option<Box<str>>,
     /// The sets that the user was told since they last proved to know one.
     told: Vec<Permissions>,
     armed: Option<Mono>,
@@ -63,6 +65,7 @@ impl Participant {
             auth: Auth::Good(verified),
             link: Link::Attached,
             heartbeat: Heartbeat::Due(now.mono + HEARTBEAT_INTERVAL),
+            nonce: None,
             told: vec![standing.permissions()],
             armed: None,
         }

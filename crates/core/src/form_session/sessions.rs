@@ -219,11 +219,16 @@ impl FormSessions {
         let client = caller.client;
         let open = self.by_client.get(&client).map_or(&[][..], Vec::as_slice);
         let key = match (&command, guild) {
-            (Command::Start(_), Some(guild)) => {
-                if open.iter().any(|key| key.guild == guild) {
+            (Command::Start { nonce, .. }, Some(guild)) => {
+                let key = SessionKey { guild, target };
+                // A start that is sent again finds its session; one of another target does not.
+                let is_repeated = self
+                    .sessions
+                    .get(&key)
+                    .is_some_and(|session| session.was_started(client, nonce.as_deref()));
+                if !is_repeated && open.iter().any(|key| key.guild == guild) {
                     return answer(out, client, Err(refusal::session_exists()));
                 }
-                let key = SessionKey { guild, target };
                 self.sessions
                     .entry(key)
                     .or_insert_with(|| FormSession::new(key));

@@ -35,7 +35,7 @@ impl Hub {
     pub(super) fn on_command(&mut self, now: Now, command: SessionCommand, out: &mut Vec<Output>) {
         let client = command.client;
         self.stop_waiting(now, client, out);
-        let starts = matches!(command.command, Command::Start(_));
+        let starts = matches!(command.command, Command::Start { .. });
         let open = self.sessions.guilds_of(client).next();
         let Some(guild) = command.guild.or(open).filter(|guild| {
             let edits = || self.sessions.guilds_of(client).any(|open| open == *guild);

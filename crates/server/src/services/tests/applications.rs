@@ -400,7 +400,10 @@ async fn a_draft_that_is_open_when_it_is_submitted_is_emptied_and_goes_on() {
         user_token,
         gateway_token,
     };
-    sessions.command(Command::Start(credentials)).await;
+    let nonce = None;
+    sessions
+        .command(Command::Start { credentials, nonce })
+        .await;
     let written = sessions.write(Revision::FIRST, "fun").await;
     assert_eq!(written["apv"], 2);
 
