@@ -24,7 +24,7 @@ use guildgate_wire::{
     decode, request_auth,
 };
 
-pub use command::APPLICATION_SESSIONS_MAX;
+pub use guildgate_wire::APPLICATION_SESSIONS_MAX;
 pub use ports::{Answer, Ask, Input, Output, Refusal};
 
 use crate::{outbox::Outbox, rate::FrameBudget};

@@ -14,6 +14,23 @@ pub enum HeartbeatRequire {
     Reply,
 }
 
+/// Most ids in one NOTIFICATIONS_ACK.
+pub const NOTIFICATION_IDS_MAX: usize = 256;
+/// The longest name of an unknown command that is said back, bytes: a name may be as long as a
+/// frame.
+pub const UNKNOWN_NAME_BYTES_MAX: usize = 64;
+/// Most guilds whose applications one connection edits at a time.
+pub const APPLICATION_SESSIONS_MAX: usize = 16;
+/// Most clients in one application session of a node; one more is refused with `full`.
+pub const PARTICIPANTS_MAX: usize = 16_384;
+/// Most users for whom coming and going is told, and who are listed to newcomers. In a larger
+/// crowd a join would cost as many events as there are people.
+pub const PRESENCE_USERS_MAX: usize = 128;
+/// Between two heartbeats of an application session, and how long its client has to answer one.
+pub const SESSION_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a client may take to authenticate to an application session again.
+pub const REAUTH_WITHIN: Duration = Duration::from_secs(20);
+
 /// What a connection may do and for how long. The default is the protocol's.
 ///
 /// Source: wire protocol, "Close codes", "Heartbeat", "Resume".

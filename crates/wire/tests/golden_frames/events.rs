@@ -6,9 +6,7 @@ use guildgate_model::{
     ApplicationId, Decision, GuildId, Notification, NotificationId, Permissions, Revision, UnixMs,
     UserId,
 };
-use guildgate_wire::{
-    EventFrame, EventName, Lane, ParticipantView, ReauthReason, Sequence, notification_json,
-};
+use guildgate_wire::{EventFrame, ParticipantView, ReauthReason, Sequence};
 use serde_json::json;
 
 use super::server::{guild_json, user};

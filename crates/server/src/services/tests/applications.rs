@@ -131,7 +131,7 @@ async fn a_submission_is_taken_if_form_and_answers_allow_it() {
     assert_eq!(code, ErrorCode::BadRequest, "a version that is not there");
     let (code, details) = refused(harness.submit(USER, json!({"why": 5}), open).await);
     assert_eq!(code, ErrorCode::InvalidAnswers);
-    assert_eq!(details["errors"][0]["pointer"], "/why");
+    assert_eq!(details["faults"][0]["pointer"], "/why");
 
     let taken = done(harness.submit(USER, why(), open).await);
     assert_eq!(taken["apv"], open.0);
