@@ -12,6 +12,7 @@
 mod content;
 mod entry;
 mod machine;
+mod ordered;
 mod participant;
 mod patches;
 mod ports;

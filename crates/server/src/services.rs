@@ -43,7 +43,7 @@ use crate::{
 use applications::Application;
 pub(crate) use applications::{Authority, NotDone};
 pub use feed::Feed;
-use forms::AnsweredFields;
+use forms::{AnsweredFields, PublishedForms};
 use opening::Openings;
 pub use outbox::{Called, OutboxWorker, Outside};
 pub use ports::{CameIn, EdgePort, HubPort, Rights, SessionCommand};
@@ -84,6 +84,7 @@ pub struct Services {
     answered: Arc<AnsweredFields>,
     seasons: Arc<Seasons>,
     openings: Arc<Openings>,
+    published: Arc<PublishedForms>,
 }
 
 impl Services {
@@ -98,6 +99,7 @@ impl Services {
             answered: Arc::default(),
             seasons: Arc::default(),
             openings: Arc::default(),
+            published: Arc::default(),
         }
     }
 

@@ -167,6 +167,7 @@ impl Hub {
         };
         let user = editor.user;
         let guilds: Vec<GuildId> = self.sessions.guilds_of(client).collect();
+        // A copy is as long as it needs to be, unlike what was collected.
         let before = std::mem::replace(&mut editor.guilds, guilds.clone());
         if guilds.is_empty() {
             self.editors.0.remove(&client);

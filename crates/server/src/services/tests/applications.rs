@@ -518,3 +518,22 @@ async fn a_form_opens_by_itself_while_nobody_edits_it() {
     assert_eq!(authors, [Some(UserId(0)), Some(MANAGER), Some(UserId(0))]);
     stop.cancel();
 }
+
+#[tokio::test]
+async fn everybody_who_answers_a_form_shares_it() {
+    let harness = Harness::ready().await;
+    harness.publish(form(json!(1), Value::Null)).await;
+    let read = async || {
+        let found = harness.services.published_form(GUILD).await;
+        found.expect("a database").expect("a form")
+    };
+    let (first, second) = (read().await, read().await);
+    assert!(Arc::ptr_eq(&first, &second));
+    let newer = harness.publish(form(json!(2), Value::Null)).await;
+    let third = read().await;
+    assert_eq!(third.revision, newer);
+    assert!(
+        !Arc::ptr_eq(&first, &third),
+        "another version is another form"
+    );
+}
