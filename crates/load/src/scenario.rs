@@ -80,7 +80,9 @@ impl Scenario {
             | Scenario::Reconnect
             | Scenario::Slow
             | Scenario::Roles
-            | Scenario::Editors => AUTHENTICATE_WITHIN,
+            | Scenario::Editors
+            | Scenario::FormSessions
+            | Scenario::DraftSessions => AUTHENTICATE_WITHIN,
         }
     }
 }

@@ -65,7 +65,7 @@ command_names! {
     ApplicationSubmit => "APPLICATION_SUBMIT", "full", "`{gid, answers, apv}`", "`{id, apv}`";
     /// What is decided on them.
     ApplicationReview => "APPLICATION_REVIEW", "full, a manager",
-        "`{gid, id, proccessed_type, note?}`", "`{success: true}`";
+        "`{gid, id, proccessed_type, note?, expected?}`", "`{success: true}`";
     /// Notifications were seen.
     NotificationsAck => "NOTIFICATIONS_ACK", "full", "`{ids: […]}`", "`{success: true}`";
 }

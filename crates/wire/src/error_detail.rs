@@ -101,7 +101,8 @@ impl ErrorDetail {
             ErrorDetail::OpensAt => "when the form opens, milliseconds since 1970",
             ErrorDetail::Id => "the application of yours that waits there",
             ErrorDetail::Status => {
-                "what the application is by now: `on_hold`, `accepted`, `denied` or `withdrawn`"
+                "what the application is by now: `pending`, `on_hold`, `accepted`, `denied` or \
+                 `withdrawn`"
             }
             ErrorDetail::Reviewer => "the id of who decided on it, or null",
         }

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Setting, audience::Audience, users};
 use crate::{
-    clock,
-    control::Wanted,
+    clock, control,
     engine::{Manner, Seen, Watch, text},
-    report::Report,
+    report::{Report, Wanted},
 };
 
 /// What the sessions edit.
@@ -44,7 +43,7 @@ pub fn run(setting: &Setting, target: Target) -> Result<Report> {
     setting.role(&users)?;
     let mut audience = Audience::new(setting)?;
     let identities = audience.identities(setting, &users)?;
-    let user_tokens = setting.api.issue_users(&users, Wanted::USER)?;
+    let user_tokens = setting.api.issue_users(&users, control::Wanted::USER)?;
     let resident = || -> Result<f64> {
         let process = setting
             .process
@@ -112,15 +111,13 @@ pub fn run(setting: &Setting, target: Target) -> Result<Report> {
     report.figure("resident before", before / 1e6, "MB");
     report.figure("resident after", opened / 1e6, "MB");
     report.figure("resident a connection", connection, "B");
-    report.figure("resident a session, besides", session, "B");
+    let wanted = Wanted::Below(connection);
+    report.goal("resident a session, besides", session, wanted, "B");
     report.expect(room.refused == 0, || {
         format!("{} were refused: {}", room.refused, room.last_refusal)
     });
     report.expect(room.closed == 0, || format!("{} were closed", room.closed));
     report.expect(room.ended == 0, || format!("{} sessions ended", room.ended));
-    report.expect(session <= connection, || {
-        format!("a session costs {session:.0} B, a connection {connection:.0} B")
-    });
     Ok(report)
 }
 
@@ -134,8 +131,8 @@ fn fill_form(
     user_token: &str,
 ) -> Result<()> {
     let guild = setting.guild.to_string();
-    let gateway_token = setting.api.issue(Wanted {
-        kind: Wanted::GATEWAY_USER,
+    let gateway_token = setting.api.issue(control::Wanted {
+        kind: control::Wanted::GATEWAY_USER,
         owner: *user,
         uses: None,
     })?;
