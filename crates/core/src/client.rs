@@ -7,12 +7,13 @@
 //! order of their commands without a queue.
 //!
 //! Events do not pass through [`Client::handle`]: they are admitted to [`Client::outbox_mut`]
-//! directly, and those that end something are told with [`Input::Ended`].
+//! directly, unless [`Client::was_told`] what they tell, and those that end something are told with [`Input::Ended`].
 
 mod answer;
 mod asked;
 mod command;
 mod ending;
+mod notices;
 mod ports;
 mod session;
 mod stage;
@@ -23,7 +24,7 @@ use guildgate_wire::{
     decode, request_auth,
 };
 
-pub use command::APPLICATION_SESSIONS_MAX;
+pub use guildgate_wire::APPLICATION_SESSIONS_MAX;
 pub use ports::{Answer, Ask, Input, Output, Refusal};
 
 use crate::{outbox::Outbox, rate::FrameBudget};
@@ -92,7 +93,8 @@ impl Client {
                 seen,
                 token,
                 missed,
-            } => self.on_resume(seen, token, &missed, &mut turn),
+            } => self.on_resume(seen, token, missed, &mut turn),
+            Input::Acknowledged(ids) => self.on_acknowledged(ids),
             Input::Revoked(token) => self.on_revoked(token, &mut turn),
             Input::Drain => self.on_drain(&mut turn),
         }
@@ -167,8 +169,8 @@ impl Client {
 
     /// The largest message that the client may send at present, bytes.
     #[must_use]
-    pub fn frame_bytes_max(&self, limits: &Limits) -> usize {
-        if self.in_application_session() {
+    pub fn frame_bytes_max(&self, now: Mono, limits: &Limits) -> usize {
+        if self.has_session_limits(now) {
             limits.session_frame_bytes_max
         } else {
             limits.frame_bytes_max
@@ -266,7 +268,8 @@ impl Client {
 
     /// Counts a frame and takes it for a sign of life; whether it may be looked at.
     fn admit_frame(&mut self, turn: &mut Turn<'_>) -> bool {
-        let frames_max = self.frames_max(turn.limits);
+        self.end_grace(turn.now.mono);
+        let frames_max = self.frames_max(turn.now.mono, turn.limits);
         let admitted = self
             .budget
             .admit(turn.now.mono, turn.limits.frames_window, frames_max);
@@ -283,8 +286,8 @@ impl Client {
         true
     }
 
-    fn frames_max(&self, limits: &Limits) -> u32 {
-        if self.in_application_session() {
+    fn frames_max(&self, now: Mono, limits: &Limits) -> u32 {
+        if self.has_session_limits(now) {
             limits.session_frames_max
         } else {
             limits.frames_max
@@ -328,7 +331,7 @@ impl Client {
                     turn.out.push(Output::Unsubscribe(guild));
                 }
             }
-            Ends::ApplicationSession(guild) => self.leave_application_session(guild),
+            Ends::ApplicationSession(guild) => self.leave_application_session(guild, turn),
         }
     }
 

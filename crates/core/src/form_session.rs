@@ -12,6 +12,7 @@
 mod content;
 mod entry;
 mod machine;
+mod ordered;
 mod participant;
 mod patches;
 mod ports;
@@ -23,6 +24,10 @@ mod tests;
 
 use std::time::Duration;
 
+pub use guildgate_wire::{
+    PARTICIPANTS_MAX, PRESENCE_USERS_MAX, REAUTH_WITHIN,
+    SESSION_HEARTBEAT_INTERVAL as HEARTBEAT_INTERVAL,
+};
 pub use machine::FormSession;
 pub use ports::{
     Append, Appended, Ask, Caller, Command, Credentials, Input, NotVerified, Opened, Output,
@@ -30,17 +35,8 @@ pub use ports::{
 };
 pub use sessions::{FormSessions, SessionsInput};
 
-/// Between two heartbeats of a session, and how long its client has to answer one.
-pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
-/// How long a client may take to authenticate again.
-pub const REAUTH_WITHIN: Duration = Duration::from_secs(20);
 /// How long a session that could not reach the store waits before it tries again by itself.
 pub const STORE_RETRY: Duration = Duration::from_secs(1);
-/// Most clients in one session; one more is refused with `full`.
-pub const PARTICIPANTS_MAX: usize = 16_384;
-/// Most users for whom coming and going is told, and who are listed to newcomers. In a larger
-/// crowd a join would cost as many events as there are people.
-pub const PRESENCE_USERS_MAX: usize = 128;
 /// Most patches that wait for the store; one more is refused with `rate_limited`.
 pub const QUEUE_PATCHES_MAX: usize = 1_024;
 /// Most bytes of patches that wait for the store.

@@ -39,7 +39,9 @@ use turn::{Turn, Verdict};
 
 pub use config::Config;
 pub use links::Readiness;
-pub use ports::{Arrival, Audience, Input, MemberEvents, Output, Query, Rights, SessionCommand};
+pub use ports::{
+    Arrival, Audience, Entry, Input, MemberEvents, Output, Query, Rights, SessionCommand,
+};
 pub use report::GuildReport;
 pub use saved::ImportError;
 

@@ -1,10 +1,11 @@
 //! What waits for one client's socket, and what is kept in case that socket is lost.
 //!
 //! Two queues with one invariant: a numbered event is in exactly one of them from the moment
-//! it is admitted until it is acknowledged, replaced by a newer one of its lane, or pushed out
-//! by a bound, and the last of these makes a resume from before it impossible. So a resume
-//! never has a silent hole. A number whose event was replaced never comes; its newer event
-//! does, which is all that a count or a snapshot promises.
+//! it is admitted until it is acknowledged, replaced by a newer one of its lane, forgotten
+//! because the notification in it was acknowledged, or pushed out by a bound, and the last of
+//! these makes a resume from before it impossible. So a resume never has a silent hole. A
+//! number whose event was replaced never comes; its newer event does, which is all that a
+//! count or a snapshot promises.
 //!
 //! The outbox writes nothing. A driver that finds nothing waiting writes an admitted event at
 //! once and hands it back only if the socket refused it; a basic connection whose socket
@@ -17,6 +18,7 @@ mod load;
 
 use std::{collections::VecDeque, sync::Arc};
 
+use guildgate_model::NotificationId;
 use guildgate_wire::{EventFrame, Lane, Limits, Sequence};
 
 use kept::Kept;
@@ -277,6 +279,41 @@ impl Outbox {
         self.shed();
     }
 
+    /// The notifications that a client which has seen everything up to `seen` is told by events
+    /// that are here.
+    pub(crate) fn notifications_after(
+        &self,
+        seen: Sequence,
+    ) -> impl Iterator<Item = NotificationId> {
+        self.queues.iter().flat_map(move |queues| {
+            let waiting = queues.unsent.iter().filter_map(move |entry| match entry {
+                Entry::Event(event, sequence) if *sequence > Some(seen) => event.notification(),
+                Entry::Event(..) | Entry::Raw(_) => None,
+            });
+            queues.kept.notifications_after(seen).chain(waiting)
+        })
+    }
+
+    /// These notifications were acknowledged: nobody here needs to be told of them again. A
+    /// resume from before them stays possible.
+    pub(crate) fn forget_notifications(&mut self, ids: &[NotificationId]) {
+        let Some(queues) = &mut self.queues else {
+            return;
+        };
+        let is_known =
+            |event: &EventFrame| event.notification().is_some_and(|id| ids.contains(&id));
+        queues.kept.forget(is_known);
+        let Queues { unsent, load, .. } = &mut **queues;
+        unsent.retain(|entry| match entry {
+            Entry::Event(event, _) if is_known(event) => {
+                load.subtract(entry);
+                false
+            }
+            Entry::Event(..) | Entry::Raw(_) => true,
+        });
+        self.shed();
+    }
+
     /// The socket is gone: what a resume can bring back is kept, the rest forgotten.
     pub(crate) fn detach(&mut self, limits: &Limits) {
         match self.numbering {
@@ -360,7 +397,7 @@ impl Outbox {
         let queues = self.queues();
         let replaced = match event.lane() {
             Lane::Certain => None,
-            lane @ (Lane::Count(_) | Lane::Snapshot(_)) => {
+            lane @ (Lane::Count(_) | Lane::Snapshot(_) | Lane::Resync(_)) => {
                 queues.unsent.iter().rposition(|entry| match entry {
                     Entry::Event(older, _) => older.lane().gives_way_to(lane),
                     Entry::Raw(_) => false,
@@ -388,13 +425,17 @@ impl Outbox {
         self.queues.get_or_insert_with(|| Queues::after(last))
     }
 
-    /// Gives the memory back once there is nothing in it.
+    /// Gives the memory back once there is nothing in it, and nothing that was ever in it can
+    /// be asked for.
     fn shed(&mut self) {
-        if self
-            .queues
-            .as_ref()
-            .is_some_and(|queues| queues.unsent.is_empty() && queues.kept.len() == 0)
-        {
+        let last = match self.numbering {
+            Numbering::None => Sequence(0),
+            Numbering::Attached(last) | Numbering::Detached(last) => last,
+        };
+        if self.queues.as_ref().is_some_and(|queues| {
+            let is_empty = queues.unsent.is_empty() && queues.kept.len() == 0;
+            is_empty && queues.kept.floor() >= last
+        }) {
             self.queues = None;
         }
     }

@@ -7,6 +7,7 @@ mod hostile;
 mod idle;
 mod reconnect;
 mod roles;
+mod sessions;
 mod slow;
 mod storm;
 
@@ -19,6 +20,8 @@ use crate::{
     process::Process,
     report::Report,
 };
+
+use sessions::Target;
 
 /// A scenario's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -37,6 +40,10 @@ pub enum Scenario {
     Roles,
     /// Editors of one application form, all at once: each hears of the others' patches.
     Editors,
+    /// Open application sessions that wait, all on the guild's form: what each costs in memory.
+    FormSessions,
+    /// The same, each on its own user's draft of answers.
+    DraftSessions,
     /// Half-open, trickling, mute, flooding clients beside a good one.
     Hostile,
 }
@@ -53,7 +60,9 @@ impl Scenario {
             | Scenario::Reconnect
             | Scenario::Slow
             | Scenario::Roles
-            | Scenario::Editors => "250ms",
+            | Scenario::Editors
+            | Scenario::FormSessions
+            | Scenario::DraftSessions => "250ms",
         }
     }
 }
@@ -71,7 +80,9 @@ impl Scenario {
             | Scenario::Reconnect
             | Scenario::Slow
             | Scenario::Roles
-            | Scenario::Editors => AUTHENTICATE_WITHIN,
+            | Scenario::Editors
+            | Scenario::FormSessions
+            | Scenario::DraftSessions => AUTHENTICATE_WITHIN,
         }
     }
 }
@@ -152,6 +163,8 @@ pub fn run(scenario: Scenario, setting: &Setting) -> Result<Report> {
         Scenario::Slow => slow::run(setting),
         Scenario::Roles => roles::run(setting),
         Scenario::Editors => editors::run(setting),
+        Scenario::FormSessions => sessions::run(setting, Target::Form),
+        Scenario::DraftSessions => sessions::run(setting, Target::Answers),
         Scenario::Hostile => hostile::run(setting),
     }
 }

@@ -26,7 +26,7 @@ use guildgate_core::{
     form_session::SessionsInput,
     hub,
 };
-use guildgate_model::{GuildId, Secret, TokenKind, UserId};
+use guildgate_model::{GuildId, NotificationId, Secret, TokenId, TokenKind, UserId};
 use guildgate_store::{Owner, Store, StoreError, TokenRefusal};
 use guildgate_wire::ErrorCode;
 use serde_json::value::RawValue;
@@ -43,10 +43,10 @@ use crate::{
 use applications::Application;
 pub(crate) use applications::{Authority, NotDone};
 pub use feed::Feed;
-use forms::AnsweredFields;
+use forms::{AnsweredFields, PublishedForms};
 use opening::Openings;
 pub use outbox::{Called, OutboxWorker, Outside};
-pub use ports::{EdgePort, HubPort, Rights, SessionCommand};
+pub use ports::{CameIn, EdgePort, HubPort, Rights, SessionCommand};
 use recent::Recent;
 use season::Seasons;
 use sessions::Sent;
@@ -84,6 +84,7 @@ pub struct Services {
     answered: Arc<AnsweredFields>,
     seasons: Arc<Seasons>,
     openings: Arc<Openings>,
+    published: Arc<PublishedForms>,
 }
 
 impl Services {
@@ -98,6 +99,7 @@ impl Services {
             answered: Arc::default(),
             seasons: Arc::default(),
             openings: Arc::default(),
+            published: Arc::default(),
         }
     }
 
@@ -132,6 +134,9 @@ impl Services {
                 } => {
                     // Waiting here holds back what comes after: while the database is slow,
                     // questions pile up as messages, which are small, and not as tasks.
+                    if let Ask::Acknowledge { user, ids } = &ask {
+                        self.recent.acknowledging(*user, ids);
+                    }
                     let Ok(turn) = Arc::clone(&self.turns).acquire_owned().await else {
                         return;
                     };
@@ -188,15 +193,21 @@ impl Services {
                     .await;
             }
             Ask::Acknowledge { user, ids } => {
-                self.recent.forget(user, &ids);
-                let answer = match self.timed(self.parts.store.acknowledge(user, &ids)).await {
-                    Ok(_) => Answer::Done(nothing()),
-                    Err(_) => unavailable("the notifications could not be marked as seen"),
-                };
-                self.tell(client, answer);
+                let done = self.timed(self.parts.store.acknowledge(user, &ids)).await;
+                self.recent.acknowledged(user, ids.clone(), done, || {
+                    self.acknowledged(user, ids.into());
+                });
+                self.tell(
+                    client,
+                    match done {
+                        Ok(_) => Answer::Done(nothing()),
+                        Err(NoAnswer) => {
+                            unavailable("the notifications could not be marked as seen")
+                        }
+                    },
+                );
             }
             Ask::Delivered { user, ids } => {
-                self.recent.forget(user, &ids);
                 // Nobody waits for it: where it fails, the user is told once more.
                 let _ = self
                     .timed(self.parts.store.mark_delivered(user, &ids))
@@ -207,7 +218,8 @@ impl Services {
         }
     }
 
-    /// Takes a use of the guild token, and lets the hub do the rest.
+    /// Takes a use of the guild token, and lets the hub do the rest. The use comes first, so that
+    /// no two clients have the last one; one that let nobody in is given back.
     async fn connect_guild(
         &self,
         client: ClientId,
@@ -226,12 +238,16 @@ impl Services {
             )
             .await;
         match checked {
-            Ok(Ok(_)) => {
+            Ok(Ok(record)) => {
                 self.parts.metrics.guild_connects.increment();
-                self.parts.hub.send(hub::Input::Connect {
-                    client,
-                    guild,
-                    user,
+                let services = self.clone();
+                // In a task of its own: a member that Discord is asked for takes seconds, and
+                // this question's turn is another's then.
+                tokio::spawn(async move {
+                    let came_in = services.parts.hub.connect(client, guild, user).await;
+                    if came_in == CameIn::No && record.uses_left.is_some() {
+                        services.give_back(record.id).await;
+                    }
                 });
             }
             Ok(Err(refusal)) => {
@@ -243,6 +259,21 @@ impl Services {
                 self.tell(client, Answer::Refused(refusal));
             }
             Err(_) => self.tell(client, unavailable("the guild token could not be checked")),
+        }
+    }
+
+    /// The user's other clients need not be told of these any more.
+    fn acknowledged(&self, user: UserId, ids: Arc<[NotificationId]>) {
+        if ids.is_empty() {
+            return;
+        }
+        let message = || ToEdge::Acknowledged(user, Arc::clone(&ids));
+        self.parts.edges.send_all(&message);
+    }
+
+    async fn give_back(&self, id: TokenId) {
+        if let Err(NoAnswer) = self.timed(self.parts.store.give_back_use(id)).await {
+            tracing::warn!(%id, "a use of a guild token that let nobody in is lost");
         }
     }
 

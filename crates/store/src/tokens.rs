@@ -136,6 +136,14 @@ pub trait Tokens: Send + Sync {
         now: UnixMs,
     ) -> Result<Result<TokenRecord, TokenRefusal>, StoreError>;
 
+    /// Gives back a use that was taken and came to nothing, and so makes a used-up token good
+    /// again. A token without a bound, or that there is not, stays as it is. To be called once
+    /// for a use at most.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database failed; then the use may be lost.
+    async fn give_back_use(&self, id: TokenId) -> Result<(), StoreError>;
+
     /// What [`Tokens::authenticate`] would answer, without taking a use.
     ///
     /// # Errors

@@ -23,19 +23,16 @@ pub enum EndReason {
     Forbidden,
     /// The bot is no longer in the guild.
     GuildGone,
-    /// Its connection closed, and the resume window went by.
-    ConnectionClosed,
 }
 
 impl EndReason {
     /// Every reason, in the order of the protocol's list.
-    pub const ALL: [EndReason; 6] = [
+    pub const ALL: [EndReason; 5] = [
         EndReason::Command,
         EndReason::HeartbeatTimeout,
         EndReason::ReauthFailed,
         EndReason::Forbidden,
         EndReason::GuildGone,
-        EndReason::ConnectionClosed,
     ];
 
     /// Its name on the wire.
@@ -47,7 +44,20 @@ impl EndReason {
             EndReason::ReauthFailed => "reauth_failed",
             EndReason::Forbidden => "forbidden",
             EndReason::GuildGone => "guild_gone",
-            EndReason::ConnectionClosed => "connection_closed",
+        }
+    }
+
+    /// What happened, for the documents.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            EndReason::Command => "you ended it",
+            EndReason::HeartbeatTimeout => "no APPLICATION_SESSION_HB_M came in time",
+            EndReason::ReauthFailed => {
+                "no APPLICATION_SESSION_REAUTH in time, or one with a wrong `pm` or bad tokens"
+            }
+            EndReason::Forbidden => "you may not take part any more",
+            EndReason::GuildGone => "the bot is no longer in the guild",
         }
     }
 }
@@ -78,6 +88,16 @@ impl ReauthReason {
             ReauthReason::PermissionsChanged => "permissions_changed",
             ReauthReason::TokenExpired => "token_expired",
             ReauthReason::TokenRevoked => "token_revoked",
+        }
+    }
+
+    /// What happened, for the documents.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ReauthReason::PermissionsChanged => "your permissions in the guild changed",
+            ReauthReason::TokenExpired => "one of the session's two tokens expired",
+            ReauthReason::TokenRevoked => "one of them was revoked",
         }
     }
 }

@@ -139,7 +139,9 @@ impl CloseCode {
             CloseCode::RateLimited => "rate limited: too many frames",
             CloseCode::TimedOut => "timed out: authentication or heartbeat",
             CloseCode::SlowConsumer => "slow consumer: its queue overran",
-            CloseCode::OriginNotAllowed => "origin not allowed",
+            CloseCode::OriginNotAllowed => {
+                "origin not allowed; not sent by this server, which answers the upgrade with 403"
+            }
             CloseCode::NotReady => "not ready: the Discord side has not come up yet",
         }
     }

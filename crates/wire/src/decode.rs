@@ -5,7 +5,7 @@ use guildgate_model::{
 };
 use serde_json::{Map, Value};
 
-use crate::{CloseCode, Opcode, Sender, Sequence, SessionId};
+use crate::{CloseCode, CommandName, NOTIFICATION_IDS_MAX, Opcode, Sender, Sequence, SessionId};
 
 /// A client's mark on a command, echoed in its answer: at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,28 +264,27 @@ fn command_of(name: &str, data: Value) -> Option<Result<Command, BadField>> {
     let fields = Fields::of(data);
     let application =
         |command: Result<ApplicationCommand, BadField>| command.map(Command::Application);
-    Some(match name {
-        "CONNECT_GUILD" => connect_guild(fields),
-        "DESCONNECT_GUILD" | "DISCONNECT_GUILD" => fields
+    Some(match CommandName::of(name)? {
+        CommandName::ConnectGuild => connect_guild(fields),
+        CommandName::DisconnectGuild => fields
             .guild()
             .map(|guild| Command::DisconnectGuild { guild }),
-        "NOTIFICATIONS_ACK" => notifications_ack(fields),
-        "APPLICATION_SESSION" => application(start(fields)),
-        "APPLICATION_SESSION_PATCH" => application(patch(fields)),
-        "APPLICATION_SESSION_REAUTH" => application(reauth(fields)),
-        "APPLICATION_SESSION_HB_M" => application(
+        CommandName::NotificationsAck => notifications_ack(fields),
+        CommandName::ApplicationSession => application(start(fields)),
+        CommandName::ApplicationSessionPatch => application(patch(fields)),
+        CommandName::ApplicationSessionReauth => application(reauth(fields)),
+        CommandName::ApplicationSessionHbM => application(
             fields
                 .optional_guild()
                 .map(|guild| ApplicationCommand::Heartbeat { guild }),
         ),
-        "APPLICATION_SESSION_END" => application(
+        CommandName::ApplicationSessionEnd => application(
             fields
                 .guild()
                 .map(|guild| ApplicationCommand::End { guild }),
         ),
-        "APPLICATION_SUBMIT" => application(submit(fields)),
-        "APPLICATION_REVIEW" => application(review(fields)),
-        _ => return None,
+        CommandName::ApplicationSubmit => application(submit(fields)),
+        CommandName::ApplicationReview => application(review(fields)),
     })
 }
 
@@ -304,7 +303,7 @@ fn notifications_ack(mut fields: Fields) -> Result<Command, BadField> {
     let Some(Value::Array(ids)) = fields.take("ids") else {
         return Err(BAD);
     };
-    if ids.len() > 256 {
+    if ids.len() > NOTIFICATION_IDS_MAX {
         return Err(BAD);
     }
     let ids = ids

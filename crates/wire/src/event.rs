@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{GuildId, Permissions, UserId};
+use guildgate_model::{GuildId, Notification, NotificationId, Permissions, UserId};
 use serde::Serialize;
 
-use crate::{Sequence, UserView};
+use crate::{Sequence, UserView, notification_json};
 
 macro_rules! event_names {
     ($($(#[$doc:meta])* $variant:ident => $name:literal),+ $(,)?) => {
@@ -113,6 +113,9 @@ pub enum Lane {
     Count(GuildId),
     /// A guild snapshot, replaced by a newer one of the same guild while it waits.
     Snapshot(GuildId),
+    /// A snapshot with the receiver's own part, replaced by a newer such one of the same guild
+    /// while it waits. Not by a plain snapshot, which lacks that part.
+    Resync(GuildId),
 }
 
 impl Lane {
@@ -121,7 +124,7 @@ impl Lane {
     pub fn gives_way_to(self, newer: Lane) -> bool {
         match self {
             Lane::Certain => false,
-            Lane::Count(_) | Lane::Snapshot(_) => self == newer,
+            Lane::Count(_) | Lane::Snapshot(_) | Lane::Resync(_) => self == newer,
         }
     }
 }
@@ -145,13 +148,15 @@ pub enum Ends {
 pub struct EventFrame {
     lane: Lane,
     ends: Ends,
+    notification: Option<NotificationId>,
     open_text: Box<str>,
 }
 
 impl EventFrame {
     /// Encodes an event that ends nothing; `data` becomes its `d`. Those that may end
     /// something have their own constructors: [`EventFrame::guild_unavailable`],
-    /// [`EventFrame::application_session_end`].
+    /// [`EventFrame::application_session_end`]; and so has the one that is known again by what
+    /// it tells, [`EventFrame::reviewed`].
     ///
     /// # Panics
     /// If `data` cannot be written as JSON, which a type of this crate always can.
@@ -160,24 +165,21 @@ impl EventFrame {
         debug_assert!(
             !matches!(
                 name,
-                EventName::ApplicationSessionEnd | EventName::GuildUnavailable
+                EventName::ApplicationSessionEnd
+                    | EventName::GuildUnavailable
+                    | EventName::ApplicationReviwed
             ),
-            "{name:?} has its own constructor, which says what it ends"
+            "{name:?} has its own constructor"
         );
         EventFrame::ending(Ends::Nothing, name, lane, data)
     }
 
     fn ending(ends: Ends, name: EventName, lane: Lane, data: &impl Serialize) -> Arc<EventFrame> {
-        let name = name.name();
-        let mut text = format!(r#"{{"op":5,"t":"{name}","ev":"{name}","d":"#).into_bytes();
-        serde_json::to_writer(&mut text, data).expect("an event's data is plain JSON");
-        let open_text = String::from_utf8(text)
-            .expect("JSON is UTF-8")
-            .into_boxed_str();
         Arc::new(EventFrame {
             lane,
             ends,
-            open_text,
+            notification: None,
+            open_text: open_text(name, data),
         })
     }
 
@@ -241,7 +243,8 @@ impl EventFrame {
         EventFrame::new(EventName::GuildUpdate, Lane::Snapshot(guild), &data)
     }
 
-    /// GUILD_RESYNC; it carries the receiver's own `user`, so it is certain, not replaced.
+    /// GUILD_RESYNC; it carries the receiver's own `user`, so that only another one for the same
+    /// receiver says all that it does.
     #[must_use]
     pub fn guild_resync(
         guild: GuildId,
@@ -259,7 +262,7 @@ impl EventFrame {
             guild: guild_json,
             user,
         };
-        EventFrame::new(EventName::GuildResync, Lane::Certain, &data)
+        EventFrame::new(EventName::GuildResync, Lane::Resync(guild), &data)
     }
 
     /// GUILD_UNAVAILABLE; `left` is whether the bot was removed.
@@ -298,6 +301,20 @@ impl EventFrame {
         )
     }
 
+    /// APPLICATION_REVIWED.
+    #[must_use]
+    pub fn reviewed(notification: &Notification) -> Arc<EventFrame> {
+        Arc::new(EventFrame {
+            lane: Lane::Certain,
+            ends: Ends::Nothing,
+            notification: Some(notification.id),
+            open_text: open_text(
+                EventName::ApplicationReviwed,
+                &notification_json(notification),
+            ),
+        })
+    }
+
     /// How it travels.
     #[must_use]
     pub fn lane(&self) -> Lane {
@@ -308,6 +325,12 @@ impl EventFrame {
     #[must_use]
     pub fn ends(&self) -> Ends {
         self.ends
+    }
+
+    /// The notification that it tells of: the same one may come in opcode 2.
+    #[must_use]
+    pub fn notification(&self) -> Option<NotificationId> {
+        self.notification
     }
 
     /// Length of [`EventFrame::write_to`]'s text at most, bytes.
@@ -327,6 +350,15 @@ impl EventFrame {
         text.extend_from_slice(self.open_text.as_bytes());
         write_tail(sequence, text);
     }
+}
+
+fn open_text(name: EventName, data: &impl Serialize) -> Box<str> {
+    let name = name.name();
+    let mut text = format!(r#"{{"op":5,"t":"{name}","ev":"{name}","d":"#).into_bytes();
+    serde_json::to_writer(&mut text, data).expect("an event's data is plain JSON");
+    String::from_utf8(text)
+        .expect("JSON is UTF-8")
+        .into_boxed_str()
 }
 
 /// Appends what differs between receivers: `,"s":N` if there is a sequence, and `}`.

@@ -14,6 +14,23 @@ pub enum HeartbeatRequire {
     Reply,
 }
 
+/// Most ids in one NOTIFICATIONS_ACK.
+pub const NOTIFICATION_IDS_MAX: usize = 256;
+/// The longest name of an unknown command that is said back, bytes: a name may be as long as a
+/// frame.
+pub const UNKNOWN_NAME_BYTES_MAX: usize = 64;
+/// Most guilds whose applications one connection edits at a time.
+pub const APPLICATION_SESSIONS_MAX: usize = 16;
+/// Most clients in one application session of a node; one more is refused with `full`.
+pub const PARTICIPANTS_MAX: usize = 16_384;
+/// Most users for whom coming and going is told, and who are listed to newcomers. In a larger
+/// crowd a join would cost as many events as there are people.
+pub const PRESENCE_USERS_MAX: usize = 128;
+/// Between two heartbeats of an application session, and how long its client has to answer one.
+pub const SESSION_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a client may take to authenticate to an application session again.
+pub const REAUTH_WITHIN: Duration = Duration::from_secs(20);
+
 /// What a connection may do and for how long. The default is the protocol's.
 ///
 /// Source: wire protocol, "Close codes", "Heartbeat", "Resume".
@@ -29,6 +46,9 @@ pub struct Limits {
     pub session_frames_max: u32,
     /// The window that frames are counted in.
     pub frames_window: Duration,
+    /// How long a client may still send what fits an application session after its last one
+    /// ended: what it sends had been on its way when it was told of the end.
+    pub session_grace: Duration,
     /// How long a client may take to authenticate.
     pub authenticate_within: Duration,
     /// Between two heartbeats.
@@ -57,6 +77,7 @@ impl Default for Limits {
             frames_max: 50,
             session_frames_max: 200,
             frames_window: Duration::from_secs(5),
+            session_grace: Duration::from_secs(10),
             authenticate_within: Duration::from_secs(20),
             heartbeat_interval: Duration::from_secs(45),
             heartbeat_require: HeartbeatRequire::AnySign,

@@ -11,7 +11,13 @@
 
 use std::fmt::Write;
 
-use crate::{CloseCode, ErrorCode, EventName, Limits, Opcode, Sender};
+use guildgate_model::form::bounds::NOTE_CHARS_MAX;
+
+use crate::{
+    APPLICATION_SESSIONS_MAX, CloseCode, CommandName, EndReason, ErrorCode, ErrorDetail, EventName,
+    Limits, NOTIFICATION_IDS_MAX, Opcode, PARTICIPANTS_MAX, PRESENCE_USERS_MAX, REAUTH_WITHIN,
+    ReauthReason, SESSION_HEARTBEAT_INTERVAL, Sender, UNKNOWN_NAME_BYTES_MAX,
+};
 
 /// A mark in a document that cannot be filled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +36,12 @@ pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("opcodes", opcodes()),
         ("close-codes", close_codes()),
+        ("commands", commands()),
         ("error-codes", error_codes()),
+        ("error-details", error_details()),
         ("events", events()),
+        ("end-reasons", end_reasons()),
+        ("reauth-reasons", reauth_reasons()),
         ("limits", limits()),
     ]
 }
@@ -93,6 +103,42 @@ fn error_codes() -> String {
     table("code | meaning", rows)
 }
 
+fn commands() -> String {
+    let rows = CommandName::ALL.iter().map(|command| {
+        let name = match command {
+            CommandName::DisconnectGuild => "DESCONNECT_GUILD (or DISCONNECT_GUILD)",
+            other => other.name(),
+        };
+        let (who, data, answer) = (command.who(), command.data(), command.answer());
+        format!("{name} | {who} | {data} | {answer}")
+    });
+    table("`cmd` | who | `d` | `data` in the answer", rows)
+}
+
+fn error_details() -> String {
+    let rows = ErrorDetail::ALL.map(|detail| {
+        let codes: Vec<_> = detail
+            .codes()
+            .iter()
+            .map(|code| format!("`{}`", code.name()))
+            .collect();
+        let (name, meaning) = (detail.name(), detail.meaning());
+        format!("`{name}` | {} | {meaning}", codes.join(", "))
+    });
+    table("key | with | what", rows)
+}
+
+fn end_reasons() -> String {
+    let rows = EndReason::ALL.map(|reason| format!("`{}` | {}", reason.name(), reason.meaning()));
+    table("reason | what happened", rows)
+}
+
+fn reauth_reasons() -> String {
+    let rows =
+        ReauthReason::ALL.map(|reason| format!("`{}` | {}", reason.name(), reason.meaning()));
+    table("reason | what happened", rows)
+}
+
 fn events() -> String {
     let rows = EventName::ALL.iter().map(|event| {
         let (name, receivers) = (event.name(), event.receivers());
@@ -140,7 +186,27 @@ fn limits() -> String {
             limits.queue_frames_max, limits.queue_bytes_max
         ),
         format!("longest nonce | {} bytes", limits.nonce_bytes_max),
+        format!(
+            "name of an unknown command, as `for` says it back | {UNKNOWN_NAME_BYTES_MAX} bytes"
+        ),
         "guild connections of a connection | 1".to_owned(),
+        format!("application sessions of a connection | {APPLICATION_SESSIONS_MAX}"),
+        format!(
+            "session limits hold after the last one's end for | {} s",
+            limits.session_grace.as_secs()
+        ),
+        format!(
+            "between two heartbeats of an application session | {} s",
+            SESSION_HEARTBEAT_INTERVAL.as_secs()
+        ),
+        format!(
+            "time to answer APPLICATION_SESSION_REAUTH | {} s",
+            REAUTH_WITHIN.as_secs()
+        ),
+        format!("clients in one application session | {PARTICIPANTS_MAX}"),
+        format!("users up to whom a session tells who comes and goes | {PRESENCE_USERS_MAX}"),
+        format!("ids in one NOTIFICATIONS_ACK | {NOTIFICATION_IDS_MAX}"),
+        format!("note of a review | {NOTE_CHARS_MAX} characters"),
     ];
     table("what | how much", rows)
 }

@@ -1,6 +1,6 @@
 //! What an answer from outside changes, and what the client is told of it.
 
-use guildgate_model::{Notification, NotificationId};
+use guildgate_model::Notification;
 use guildgate_wire::{Authenticated, CloseCode, ErrorCode, SessionId, command_answer};
 use serde::Serialize;
 
@@ -29,7 +29,14 @@ impl Client {
         self.excuse(&asked, turn);
         let text = match self.take_in(&asked, answer, turn) {
             Ok(text) => text,
-            Err(refusal) => refusal.to_text(&asked.name, asked.nonce.as_ref()),
+            Err(refusal) => {
+                if let (About::Acknowledge(ids), Some(session)) =
+                    (&asked.about, self.stage.session_mut())
+                {
+                    session.notices.take_back(ids);
+                }
+                refusal.to_text(&asked.name, asked.nonce.as_ref())
+            }
         };
         match asked.asker {
             Asker::Here => turn.out.push(Output::Send(text)),
@@ -52,7 +59,7 @@ impl Client {
                 missed,
             } => match state.into_session(user, token, session, turn.now.mono, turn.limits) {
                 Ok(mut proved) => {
-                    proved.told = ids_of(&missed);
+                    proved.notices.name(&missed);
                     self.stage = Stage::Full(Box::new(proved));
                     self.outbox.number();
                     let text = opcode_2(Some(session), &missed, turn);
@@ -103,7 +110,7 @@ impl Client {
                 let guild = &*guild_json;
                 Ok(asked.answer(&Data { guild, user }))
             }
-            (About::Acknowledge, Answer::Done(_)) => {
+            (About::Acknowledge(_), Answer::Done(_)) => {
                 Ok(asked.answer(&serde_json::json!({ "success": true })))
             }
             (about, Answer::Done(data)) => {
@@ -112,9 +119,9 @@ impl Client {
                         self.enter_application_session(*guild);
                     }
                     About::EndApplicationSession(guild) => {
-                        self.leave_application_session(*guild);
+                        self.leave_application_session(*guild, turn);
                     }
-                    About::ConnectGuild | About::Acknowledge | About::Application => {}
+                    About::ConnectGuild | About::Acknowledge(_) | About::Application => {}
                 }
                 Ok(asked.answer(&data))
             }
@@ -155,7 +162,7 @@ impl Client {
     /// Frames that had to wait for this answer come all at once now.
     fn excuse(&mut self, asked: &Asked, turn: &Turn<'_>) {
         let held = turn.now.mono.since(asked.since);
-        let frames_max = self.frames_max(turn.limits);
+        let frames_max = self.frames_max(turn.now.mono, turn.limits);
         self.budget
             .excuse(held, turn.limits.frames_window, frames_max);
     }
@@ -177,8 +184,4 @@ fn opcode_2(session: Option<SessionId>, missed: &[Notification], turn: &Turn<'_>
         resumed: false,
     };
     authenticated.to_text().into()
-}
-
-pub(super) fn ids_of(notifications: &[Notification]) -> Box<[NotificationId]> {
-    notifications.iter().map(|told| told.id).collect()
 }

@@ -1,6 +1,6 @@
 //! The command whose answer is awaited.
 
-use guildgate_model::{GuildId, Mono};
+use guildgate_model::{GuildId, Mono, NotificationId};
 use guildgate_wire::Nonce;
 
 /// A command that went out as a question.
@@ -18,7 +18,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) enum About {
     ConnectGuild,
-    Acknowledge,
+    Acknowledge(Box<[NotificationId]>),
     StartApplicationSession(GuildId),
     EndApplicationSession(GuildId),
     /// Nothing here.

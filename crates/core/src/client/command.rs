@@ -4,8 +4,8 @@
 
 use guildgate_model::{GuildId, NotificationId, Secret, UserId};
 use guildgate_wire::{
-    ApplicationCommand, BadField, CloseCode, Command, ErrorCode, Nonce, ResumeFrom, command_answer,
-    command_error,
+    APPLICATION_SESSIONS_MAX, ApplicationCommand, BadField, CloseCode, Command, ErrorCode, Nonce,
+    ResumeFrom, UNKNOWN_NAME_BYTES_MAX, command_answer, command_error,
 };
 
 use super::{
@@ -13,13 +13,6 @@ use super::{
     asked::{About, Asked, Asker},
     stage::Stage,
 };
-
-/// Most guilds whose applications one connection edits at a time.
-pub const APPLICATION_SESSIONS_MAX: usize = 16;
-
-/// The longest name of an unknown command that is said back, bytes: a name may be as long as a
-/// frame.
-const UNKNOWN_NAME_BYTES_MAX: usize = 64;
 
 /// A command's name and mark, by which its answer is known.
 struct Label {
@@ -106,13 +99,16 @@ impl Client {
         ids: Vec<NotificationId>,
         turn: &mut Turn<'_>,
     ) {
-        match self.user() {
-            Some(user) => {
-                let ask = Ask::Acknowledge { user, ids };
-                self.ask(label, About::Acknowledge, ask, turn);
-            }
-            None => label.refuse_basic(turn),
-        }
+        let Some(session) = self.stage.session_mut() else {
+            label.refuse_basic(turn);
+            return;
+        };
+        // From here on, whether or not the client lives to hear the answer.
+        session.notices.acknowledge(&ids);
+        let user = session.user;
+        self.outbox.forget_notifications(&ids);
+        let about = About::Acknowledge(ids.clone().into());
+        self.ask(label, about, Ask::Acknowledge { user, ids }, turn);
     }
 
     fn on_application(&mut self, label: Label, command: ApplicationCommand, turn: &mut Turn<'_>) {

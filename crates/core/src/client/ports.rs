@@ -1,9 +1,11 @@
 //! What goes into a [`super::Client`] and what comes out: plain data.
 
-use guildgate_model::{GuildId, Notification, NotificationId, Secret, TokenId, UserId};
+use guildgate_model::{
+    GuildId, Notification, NotificationId, Secret, TokenId, UserId, form::Faults,
+};
 use guildgate_wire::{
-    ApplicationCommand, CloseCode, Ends, ErrorCode, Nonce, ResumeFrom, Sequence, SessionId,
-    UserView,
+    ApplicationCommand, CloseCode, Ends, ErrorCode, ErrorDetail, Nonce, ResumeFrom, Sequence,
+    SessionId, UserView,
 };
 
 /// What happens to a client.
@@ -45,6 +47,8 @@ pub enum Input<'a> {
         /// What is in the inbox.
         missed: Vec<Notification>,
     },
+    /// A client of the same user's has acknowledged these notifications.
+    Acknowledged(&'a [NotificationId]),
     /// A token was revoked; closes the client if it is the one it authenticated with. Clients
     /// that are still authenticating need to hear of it too: the answer that is under way may
     /// be older than the revocation.
@@ -183,6 +187,24 @@ impl Refusal {
             code,
             message: message.into(),
             details: None,
+        }
+    }
+
+    /// With one more field of `error`.
+    #[must_use]
+    pub fn with(mut self, detail: ErrorDetail, value: impl Into<serde_json::Value>) -> Refusal {
+        let details = self.details.get_or_insert_default();
+        details.insert(detail.name().to_owned(), value.into());
+        self
+    }
+
+    /// With what is wrong where.
+    #[must_use]
+    pub fn with_faults(self, faults: &Faults) -> Refusal {
+        let refusal = self.with(ErrorDetail::Faults, serde_json::json!(faults.list()));
+        match faults.unlisted() {
+            0 => refusal,
+            unlisted => refusal.with(ErrorDetail::FaultsUnlisted, unlisted),
         }
     }
 }

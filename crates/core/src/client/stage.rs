@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
-use guildgate_model::{GuildId, Mono, NotificationId, TokenId, UserId};
+use guildgate_model::{GuildId, Mono, TokenId, UserId};
 use guildgate_wire::{Limits, ResumeFrom, SessionId};
+
+use super::notices::Notices;
 
 /// Where a client stands.
 #[derive(Debug)]
@@ -144,8 +146,9 @@ impl Authenticating {
             id,
             jitter: self.jitter,
             link: Link::Attached(Pulse::first(now, self.jitter, limits)),
-            told: Box::default(),
+            notices: Notices::default(),
             application_sessions: Vec::new(),
+            grace: None,
         })
     }
 }
@@ -158,10 +161,11 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) jitter: u32,
     pub(super) link: Link,
-    /// Notifications told in opcode 2 that are not known to have arrived.
-    pub(super) told: Box<[NotificationId]>,
+    pub(super) notices: Notices,
     /// Where the client edits an application.
     pub(super) application_sessions: Vec<GuildId>,
+    /// After the last of these ended: until when what fits one is still taken.
+    pub(super) grace: Option<Mono>,
 }
 
 /// Whether a session has a socket.

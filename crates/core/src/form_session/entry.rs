@@ -4,10 +4,12 @@ use guildgate_model::{Now, UserId};
 use guildgate_wire::{
     EndReason, EventFrame, FormView, ParticipantView, SessionStarted, reauthenticated,
 };
+use serde_json::value::RawValue;
 
 use super::{
     Ask, Caller, Credentials, FormSession, HEARTBEAT_INTERVAL, NotVerified, Output,
     PARTICIPANTS_MAX, PRESENCE_USERS_MAX, REAUTH_WITHIN, Standing, Ticket, Verified,
+    content::Content,
     machine::answer,
     participant::{Auth, Link, Participant, Share},
     refusal,
@@ -21,6 +23,7 @@ pub(super) struct Starting {
     pub(super) tag: Box<str>,
     pub(super) standing: Standing,
     pub(super) link: Link,
+    pub(super) nonce: Option<Box<str>>,
     pub(super) stage: Stage,
 }
 
@@ -37,6 +40,7 @@ impl FormSession {
         &mut self,
         caller: Caller,
         credentials: Credentials,
+        nonce: Option<Box<str>>,
         out: &mut Vec<Output>,
     ) {
         let Caller {
@@ -46,6 +50,9 @@ impl FormSession {
             standing,
             grants: _,
         } = caller;
+        if self.was_started(client, nonce.as_deref()) {
+            return self.answer_again(client, out);
+        }
         let refused = if self.has(client) {
             Some(refusal::session_exists())
         } else if !self.key.target.admits(user, standing) {
@@ -63,11 +70,62 @@ impl FormSession {
             tag,
             standing,
             link: Link::Attached,
+            nonce,
             stage: Stage::Checking,
         };
         self.starting.insert(client, starting);
         let ticket = self.ask(Ask::Verify { user, credentials }, out);
         self.checks.insert(ticket, client);
+    }
+
+    /// Whether the client is in by a start with this nonce, whose answer it may not have had.
+    pub(super) fn was_started(&self, client: ClientId, nonce: Option<&str>) -> bool {
+        let started = self.participants.find(client);
+        started.is_some_and(|one| nonce.is_some() && one.nonce.as_deref() == nonce)
+    }
+
+    /// Tells a client that is in how things are by now.
+    fn answer_again(&mut self, client: ClientId, out: &mut Vec<Output>) {
+        let (Some(participant), Some(content)) =
+            (self.participants.find(client), self.patches.current())
+        else {
+            return answer(out, client, Err(refusal::unavailable()));
+        };
+        let data = self.started(participant.standing, content, Some(client));
+        answer(out, client, Ok(data));
+    }
+
+    /// `data` of a start's answer; `own` is the client if it is in already.
+    fn started(
+        &self,
+        standing: Standing,
+        content: &Content,
+        own: Option<ClientId>,
+    ) -> Box<RawValue> {
+        let alone = own
+            .and_then(|own| self.participants.find(own))
+            .map(|one| one.user)
+            .filter(|user| self.participants.clients_of(*user).len() == 1);
+        let others = self
+            .participants
+            .users()
+            .filter(|(user, _)| Some(*user) != alone);
+        let started = SessionStarted {
+            gid: self.key.guild,
+            apv: content.newest(),
+            document: &content.document,
+            participants: others
+                .take(PRESENCE_USERS_MAX)
+                .map(|(uid, tag)| ParticipantView { uid, tag })
+                .collect(),
+            heartbeat_interval: u64::try_from(HEARTBEAT_INTERVAL.as_millis()).unwrap_or(u64::MAX),
+            permissions: standing.permissions(),
+            form: content.published().map(|published| FormView {
+                apv: published.revision,
+                document: &published.document,
+            }),
+        };
+        started.to_raw()
     }
 
     pub(super) fn on_reauth(
@@ -165,6 +223,7 @@ impl FormSession {
             tag,
             standing,
             link,
+            nonce,
             stage: Stage::Opening(verified),
         }) = self.starting.remove(&client)
         else {
@@ -177,22 +236,7 @@ impl FormSession {
         let Some(content) = self.patches.current() else {
             return answer(out, client, Err(refusal::unavailable()));
         };
-        let participants = self.participants.users().take(PRESENCE_USERS_MAX);
-        let started = SessionStarted {
-            gid: self.key.guild,
-            apv: content.newest(),
-            document: &content.document,
-            participants: participants
-                .map(|(uid, tag)| ParticipantView { uid, tag })
-                .collect(),
-            heartbeat_interval: u64::try_from(HEARTBEAT_INTERVAL.as_millis()).unwrap_or(u64::MAX),
-            permissions: standing.permissions(),
-            form: content.published().map(|published| FormView {
-                apv: published.revision,
-                document: &published.document,
-            }),
-        };
-        answer(out, client, Ok(started.to_raw()));
+        answer(out, client, Ok(self.started(standing, content, None)));
         let who = ParticipantView {
             uid: user,
             tag: &tag,
@@ -200,6 +244,7 @@ impl FormSession {
         let event = EventFrame::session_join(self.key.guild, &who);
         let mut participant = Participant::new(user, tag, standing, verified, now);
         participant.link = link;
+        participant.nonce = nonce;
         if self.participants.insert(client, participant, now) == Share::Only {
             self.tell_presence(client, &event, out);
         }

@@ -1,6 +1,9 @@
 //! The session itself: what happens to it, who stays and who goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use guildgate_model::{Mono, Now, TokenId, UserId};
 use guildgate_wire::{
@@ -30,6 +33,8 @@ pub struct FormSession {
     /// Tokens revoked while some are being looked at: the reply may be older than that.
     pub(super) revoked: BTreeSet<TokenId>,
     pub(super) tickets: u64,
+    /// One for all: it is kept for each client until the client acknowledges it.
+    heartbeat: Option<Arc<EventFrame>>,
 }
 
 impl FormSession {
@@ -44,6 +49,7 @@ impl FormSession {
             checks: BTreeMap::new(),
             revoked: BTreeSet::new(),
             tickets: 0,
+            heartbeat: None,
         }
     }
 
@@ -64,6 +70,18 @@ impl FormSession {
             Input::Deadline => self.on_deadline(now, out),
         }
         self.pump(now, out);
+        self.shed();
+    }
+
+    /// Gives back the memory of what only a start or a proof needs.
+    fn shed(&mut self) {
+        if self.starting.is_empty() {
+            self.starting = BTreeMap::new();
+        }
+        if self.checks.is_empty() {
+            self.checks = BTreeMap::new();
+            self.revoked = BTreeSet::new();
+        }
     }
 
     /// When [`Input::Deadline`] is due.
@@ -93,7 +111,9 @@ impl FormSession {
         // How the caller stands is known best to who hands the command over.
         self.on_standing(now, caller.user, caller.standing, out);
         match command {
-            Command::Start(credentials) => self.on_start(caller, credentials, out),
+            Command::Start { credentials, nonce } => {
+                self.on_start(caller, credentials, nonce, out);
+            }
             Command::Patch { base, patch, nonce } => {
                 if self.participants.find(client).is_none() {
                     return answer(out, client, Err(refusal::no_session()));
@@ -265,7 +285,11 @@ impl FormSession {
                 self.end(client, EndReason::HeartbeatTimeout, out);
             }
             Heartbeat::Due(at) | Heartbeat::Awaited(at) if at <= now.mono => {
-                let event = EventFrame::session_heartbeat(self.key.guild);
+                let guild = self.key.guild;
+                let event = self
+                    .heartbeat
+                    .get_or_insert_with(|| EventFrame::session_heartbeat(guild))
+                    .clone();
                 out.push(Output::Event { client, event });
                 self.participants
                     .edit(client, now, |participant| participant.heartbeat = awaited);
@@ -337,7 +361,7 @@ impl FormSession {
     pub(super) fn tell_presence(
         &self,
         about: ClientId,
-        event: &std::sync::Arc<EventFrame>,
+        event: &Arc<EventFrame>,
         out: &mut Vec<Output>,
     ) {
         if self.participants.count_users() > PRESENCE_USERS_MAX {

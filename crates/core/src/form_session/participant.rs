@@ -1,10 +1,10 @@
 //! Who takes part in a session, and what each is due for next.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use guildgate_model::{Mono, Now, Permissions, UserId};
 
-use super::{HEARTBEAT_INTERVAL, Standing, TOLD_PERMISSIONS_MAX, Ticket, Verified};
+use super::{
+    HEARTBEAT_INTERVAL, Standing, TOLD_PERMISSIONS_MAX, Ticket, Verified, ordered::Ordered,
+};
 use crate::ClientId;
 
 /// One client in a session.
@@ -16,6 +16,8 @@ pub(super) struct Participant {
     pub(super) auth: Auth,
     pub(super) link: Link,
     pub(super) heartbeat: Heartbeat,
+    /// What its start was marked with.
+    pub(super) nonce: Option<Box<str>>,
     /// The sets that the user was told since they last proved to know one.
     told: Vec<Permissions>,
     armed: Option<Mono>,
@@ -63,6 +65,7 @@ impl Participant {
             auth: Auth::Good(verified),
             link: Link::Attached,
             heartbeat: Heartbeat::Due(now.mono + HEARTBEAT_INTERVAL),
+            nonce: None,
             told: vec![standing.permissions()],
             armed: None,
         }
@@ -106,9 +109,9 @@ impl Participant {
 /// All clients in a session, found by client, by user and by who is due next.
 #[derive(Debug, Default)]
 pub(super) struct Participants {
-    by_client: BTreeMap<ClientId, Participant>,
-    by_user: BTreeSet<(UserId, ClientId)>,
-    timers: BTreeSet<(Mono, ClientId)>,
+    by_client: Ordered<ClientId, Box<Participant>>,
+    by_user: Ordered<(UserId, ClientId)>,
+    timers: Ordered<(Mono, ClientId)>,
     users: usize,
 }
 
@@ -125,17 +128,17 @@ impl Participants {
         if share == Share::Only {
             self.users += 1;
         }
-        self.by_user.insert((participant.user, client));
-        self.by_client.insert(client, participant);
+        self.by_user.insert((participant.user, client), ());
+        self.by_client.insert(client, Box::new(participant));
         self.rearm(client, now);
         share
     }
 
-    pub(super) fn remove(&mut self, client: ClientId) -> Option<(Participant, Share)> {
-        let participant = self.by_client.remove(&client)?;
-        self.by_user.remove(&(participant.user, client));
+    pub(super) fn remove(&mut self, client: ClientId) -> Option<(Box<Participant>, Share)> {
+        let participant = self.by_client.remove(client)?;
+        self.by_user.remove((participant.user, client));
         if let Some(at) = participant.armed {
-            self.timers.remove(&(at, client));
+            self.timers.remove((at, client));
         }
         let share = self.share_of(participant.user);
         if share == Share::Only {
@@ -145,7 +148,7 @@ impl Participants {
     }
 
     pub(super) fn find(&self, client: ClientId) -> Option<&Participant> {
-        self.by_client.get(&client)
+        self.by_client.get(client).map(Box::as_ref)
     }
 
     /// Changes a participant, and what it is due for.
@@ -155,17 +158,17 @@ impl Participants {
         now: Now,
         change: impl FnOnce(&mut Participant) -> T,
     ) -> Option<T> {
-        let result = change(self.by_client.get_mut(&client)?);
+        let result = change(self.by_client.get_mut(client)?);
         self.rearm(client, now);
         Some(result)
     }
 
     pub(super) fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
-        self.by_client.keys().copied()
+        self.by_client.iter().map(|(client, _)| client)
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (ClientId, &Participant)> {
-        self.by_client.iter().map(|(client, one)| (*client, one))
+        self.by_client.iter().map(|(client, one)| (client, &**one))
     }
 
     pub(super) fn clients_of(&self, user: UserId) -> Vec<ClientId> {
@@ -175,19 +178,19 @@ impl Participants {
             edge: 0,
         };
         self.by_user
-            .range((user, first)..)
+            .keys_from((user, first))
             .take_while(|(owner, _)| *owner == user)
-            .map(|(_, client)| *client)
+            .map(|(_, client)| client)
             .collect()
     }
 
     /// Each user once, with one of their tags.
     pub(super) fn users(&self) -> impl Iterator<Item = (UserId, &str)> {
         let mut last = None;
-        self.by_user.iter().filter_map(move |(user, client)| {
-            let is_new = last.replace(*user) != Some(*user);
+        self.by_user.iter().filter_map(move |((user, client), ())| {
+            let is_new = last.replace(user) != Some(user);
             let tag = &self.by_client.get(client)?.tag;
-            is_new.then_some((*user, &**tag))
+            is_new.then_some((user, &**tag))
         })
     }
 
@@ -200,17 +203,17 @@ impl Participants {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_client.is_empty()
+        self.by_client.len() == 0
     }
 
     /// Somebody whose time has come.
     pub(super) fn due(&self, now: Mono) -> Option<ClientId> {
         let (at, client) = self.timers.first()?;
-        (*at <= now).then_some(*client)
+        (at <= now).then_some(client)
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
-        self.timers.first().map(|(at, _)| *at)
+        self.timers.first().map(|(at, _)| at)
     }
 
     fn share_of(&self, user: UserId) -> Share {
@@ -222,7 +225,7 @@ impl Participants {
     }
 
     fn rearm(&mut self, client: ClientId, now: Now) {
-        let Some(participant) = self.by_client.get_mut(&client) else {
+        let Some(participant) = self.by_client.get_mut(client) else {
             return;
         };
         let due = participant.due(now);
@@ -230,10 +233,10 @@ impl Participants {
             return;
         }
         if let Some(at) = std::mem::replace(&mut participant.armed, due) {
-            self.timers.remove(&(at, client));
+            self.timers.remove((at, client));
         }
         if let Some(at) = due {
-            self.timers.insert((at, client));
+            self.timers.insert((at, client), ());
         }
     }
 }

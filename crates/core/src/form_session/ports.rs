@@ -92,7 +92,12 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// APPLICATION_SESSION; that `uid` is the authenticated user is checked before.
-    Start(Credentials),
+    Start {
+        /// The tokens that prove the user.
+        credentials: Credentials,
+        /// The frame's nonce: a start that comes again with it is answered again.
+        nonce: Option<Box<str>>,
+    },
     /// APPLICATION_SESSION_PATCH.
     Patch {
         /// The version that it was made against.

@@ -1,7 +1,7 @@
 //! Why a session refuses a command, in words for the person at the other end.
 
 use guildgate_model::{Revision, RoleId, form::Faults};
-use guildgate_wire::ErrorCode;
+use guildgate_wire::{ErrorCode, ErrorDetail};
 use serde_json::{Map, Value, json};
 
 use super::Target;
@@ -20,7 +20,8 @@ pub(super) fn no_session() -> Refusal {
 pub(super) fn session_exists() -> Refusal {
     Refusal::new(
         ErrorCode::SessionExists,
-        "this connection has an application session in this guild already: end it first",
+        "this connection has an application session in this guild already: end it first, or send \
+         its start again with the nonce that it had",
     )
 }
 
@@ -46,7 +47,7 @@ pub(super) fn role_too_high(role: RoleId) -> Refusal {
         "role_on_accept: giving the role {role} needs Manage Roles and a role of your own above it"
     );
     let mut details = Map::new();
-    details.insert("pointer".to_owned(), json!("/role_on_accept"));
+    insert(&mut details, ErrorDetail::Pointer, json!("/role_on_accept"));
     with(ErrorCode::Forbidden, message, details)
 }
 
@@ -120,11 +121,11 @@ pub(super) fn bad_patch(error: &PatchError, apv: Revision, document: &Value) -> 
         _ => Refusal::new(code, message),
     };
     let details = refusal.details.get_or_insert_default();
-    details.insert("operation".to_owned(), json!(error.operation));
-    details.insert("pointer".to_owned(), json!(error.pointer));
+    insert(details, ErrorDetail::Operation, json!(error.operation));
+    insert(details, ErrorDetail::Pointer, json!(error.pointer));
     if code == ErrorCode::InvalidForm {
         let fault = json!({"pointer": error.pointer, "message": error.message});
-        details.insert("faults".to_owned(), json!([fault]));
+        insert(details, ErrorDetail::Faults, json!([fault]));
     }
     refusal
 }
@@ -150,18 +151,17 @@ pub(super) fn invalid_answers(faults: &Faults) -> Refusal {
 
 fn with_newest(message: &str, apv: Revision, document: &Value) -> Refusal {
     let mut details = Map::new();
-    details.insert("apv".to_owned(), json!(apv));
-    details.insert("document".to_owned(), document.clone());
+    insert(&mut details, ErrorDetail::Apv, json!(apv));
+    insert(&mut details, ErrorDetail::Document, document.clone());
     with(ErrorCode::Conflict, message, details)
 }
 
 fn with_faults(code: ErrorCode, message: String, faults: &Faults) -> Refusal {
-    let mut details = Map::new();
-    details.insert("faults".to_owned(), json!(faults.list()));
-    if faults.unlisted() > 0 {
-        details.insert("faults_unlisted".to_owned(), json!(faults.unlisted()));
-    }
-    with(code, message, details)
+    Refusal::new(code, message).with_faults(faults)
+}
+
+fn insert(details: &mut Map<String, Value>, detail: ErrorDetail, value: Value) {
+    details.insert(detail.name().to_owned(), value);
 }
 
 fn with(code: ErrorCode, message: impl Into<Box<str>>, details: Map<String, Value>) -> Refusal {

@@ -20,10 +20,16 @@ use crate::{ClientId, client::Refusal};
 /// target.
 #[derive(Debug, Default)]
 pub struct FormSessions {
-    sessions: BTreeMap<SessionKey, FormSession>,
+    sessions: BTreeMap<SessionKey, Box<Live>>,
     timers: BTreeSet<(Mono, SessionKey)>,
-    armed: BTreeMap<SessionKey, Mono>,
     by_client: BTreeMap<ClientId, Vec<SessionKey>>,
+}
+
+/// A session, and what stands for it among the timers.
+#[derive(Debug)]
+struct Live {
+    session: FormSession,
+    armed: Option<Mono>,
 }
 
 /// What happens to the sessions of a node.
@@ -219,14 +225,19 @@ impl FormSessions {
         let client = caller.client;
         let open = self.by_client.get(&client).map_or(&[][..], Vec::as_slice);
         let key = match (&command, guild) {
-            (Command::Start(_), Some(guild)) => {
-                if open.iter().any(|key| key.guild == guild) {
+            (Command::Start { nonce, .. }, Some(guild)) => {
+                let key = SessionKey { guild, target };
+                // A start that is sent again finds its session; one of another target does not.
+                let is_repeated = self
+                    .sessions
+                    .get(&key)
+                    .is_some_and(|live| live.session.was_started(client, nonce.as_deref()));
+                if !is_repeated && open.iter().any(|key| key.guild == guild) {
                     return answer(out, client, Err(refusal::session_exists()));
                 }
-                let key = SessionKey { guild, target };
                 self.sessions
                     .entry(key)
-                    .or_insert_with(|| FormSession::new(key));
+                    .or_insert_with(|| Box::new(Live::new(key)));
                 Ok(key)
             }
             (_, Some(guild)) => {
@@ -273,9 +284,10 @@ impl FormSessions {
     }
 
     fn feed(&mut self, key: SessionKey, now: Now, input: Input, out: &mut Vec<Output>) {
-        let Some(session) = self.sessions.get_mut(&key) else {
+        let Some(live) = self.sessions.get_mut(&key) else {
             return;
         };
+        let session = &mut live.session;
         let concerned = match &input {
             Input::Command { caller, .. } => Some(caller.client),
             _ => None,
@@ -301,7 +313,11 @@ impl FormSessions {
             let is_in = session.has(client);
             let keys = self.by_client.entry(client).or_default();
             match keys.iter().position(|open| *open == key) {
-                None if is_in => keys.push(key),
+                None if is_in => {
+                    // Most have one, and a list that grows by itself begins with room for four.
+                    keys.reserve_exact(1);
+                    keys.push(key);
+                }
                 Some(at) if !is_in => {
                     keys.swap_remove(at);
                 }
@@ -311,20 +327,15 @@ impl FormSessions {
                 self.by_client.remove(&client);
             }
         }
-        let deadline = session.deadline();
+        let deadline = if session.is_finished() {
+            None
+        } else {
+            session.deadline()
+        };
+        let before = std::mem::replace(&mut live.armed, deadline);
         if session.is_finished() {
             self.sessions.remove(&key);
-            self.arm(key, None);
-        } else {
-            self.arm(key, deadline);
         }
-    }
-
-    fn arm(&mut self, key: SessionKey, deadline: Option<Mono>) {
-        let before = match deadline {
-            Some(at) => self.armed.insert(key, at),
-            None => self.armed.remove(&key),
-        };
         if before == deadline {
             return;
         }
@@ -333,6 +344,15 @@ impl FormSessions {
         }
         if let Some(at) = deadline {
             self.timers.insert((at, key));
+        }
+    }
+}
+
+impl Live {
+    fn new(key: SessionKey) -> Live {
+        Live {
+            session: FormSession::new(key),
+            armed: None,
         }
     }
 }

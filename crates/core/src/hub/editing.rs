@@ -35,7 +35,7 @@ impl Hub {
     pub(super) fn on_command(&mut self, now: Now, command: SessionCommand, out: &mut Vec<Output>) {
         let client = command.client;
         self.stop_waiting(now, client, out);
-        let starts = matches!(command.command, Command::Start(_));
+        let starts = matches!(command.command, Command::Start { .. });
         let open = self.sessions.guilds_of(client).next();
         let Some(guild) = command.guild.or(open).filter(|guild| {
             let edits = || self.sessions.guilds_of(client).any(|open| open == *guild);
@@ -167,6 +167,7 @@ impl Hub {
         };
         let user = editor.user;
         let guilds: Vec<GuildId> = self.sessions.guilds_of(client).collect();
+        // A copy is as long as it needs to be, unlike what was collected.
         let before = std::mem::replace(&mut editor.guilds, guilds.clone());
         if guilds.is_empty() {
             self.editors.0.remove(&client);

@@ -126,6 +126,15 @@ pub struct Rights {
     pub grants: Grants,
 }
 
+/// How a client that is told to be on a guild came there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It was not there before.
+    New,
+    /// It was, and asked again.
+    Again,
+}
+
 /// Whether Discord sends GUILD_MEMBER_ADD, _UPDATE and _REMOVE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberEvents {
@@ -144,6 +153,8 @@ pub enum Output {
         client: ClientId,
         /// Where.
         guild: GuildId,
+        /// How it came there.
+        entry: Entry,
         /// `guild` of the answer, encoded once and shared until it changes.
         guild_json: Arc<RawValue>,
         /// `user` of the answer.

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use guildgate_model::NotificationId;
 use guildgate_wire::{EventFrame, Lane, Limits, Sequence};
 
 /// The kept events of one session, and the number up to which none can be asked for again.
@@ -16,6 +17,8 @@ pub(super) struct Kept {
     latest: Vec<Numbered>,
     bytes: usize,
     floor: Sequence,
+    /// The newest event that was forgotten: as good as kept, where a client says what it saw.
+    forgotten: Sequence,
 }
 
 type Numbered = (Sequence, Arc<EventFrame>);
@@ -28,6 +31,7 @@ impl Kept {
             latest: Vec::new(),
             bytes: 0,
             floor,
+            forgotten: floor,
         }
     }
 
@@ -61,7 +65,9 @@ impl Kept {
         self.bytes += event.len_max();
         match event.lane() {
             Lane::Certain => self.certain.push_back((sequence, event)),
-            Lane::Count(_) | Lane::Snapshot(_) => self.latest.push((sequence, event)),
+            Lane::Count(_) | Lane::Snapshot(_) | Lane::Resync(_) => {
+                self.latest.push((sequence, event))
+            }
         }
         while self.len() > limits.resume_events_max || self.bytes > limits.resume_bytes_max {
             let Some(oldest) = self.take_oldest() else {
@@ -101,10 +107,7 @@ impl Kept {
             .iter()
             .chain(self.certain.back())
             .map(|(sequence, _)| *sequence)
-            .max();
-        let Some(newest) = newest else {
-            return;
-        };
+            .fold(self.forgotten, Sequence::max);
         self.floor = self.floor.max(seen.min(newest));
         while let Some((sequence, event)) = self.certain.front()
             && *sequence <= self.floor
@@ -118,6 +121,36 @@ impl Kept {
             let stays = *sequence > floor;
             if !stays {
                 *bytes -= event.len_max();
+            }
+            stays
+        });
+    }
+
+    /// The notifications that the events after `seen` tell of.
+    pub(super) fn notifications_after(
+        &self,
+        seen: Sequence,
+    ) -> impl Iterator<Item = NotificationId> {
+        self.certain
+            .iter()
+            .filter(move |(sequence, _)| *sequence > seen)
+            .filter_map(|(_, event)| event.notification())
+    }
+
+    /// Forgets events whose content is known to be seen. The floor stays: nothing is missing
+    /// without them.
+    pub(super) fn forget(&mut self, is_known: impl Fn(&EventFrame) -> bool) {
+        let Kept {
+            certain,
+            bytes,
+            forgotten,
+            ..
+        } = self;
+        certain.retain(|(sequence, event)| {
+            let stays = !is_known(event);
+            if !stays {
+                *bytes -= event.len_max();
+                *forgotten = Sequence::max(*forgotten, *sequence);
             }
             stays
         });

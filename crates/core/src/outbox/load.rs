@@ -42,7 +42,7 @@ impl Load {
         let bytes = match entry {
             Entry::Event(event, _) => match event.lane() {
                 Lane::Certain => event.len_max(),
-                Lane::Count(_) | Lane::Snapshot(_) => return Load::default(),
+                Lane::Count(_) | Lane::Snapshot(_) | Lane::Resync(_) => return Load::default(),
             },
             Entry::Raw(text) => text.len(),
         };

@@ -1,6 +1,6 @@
 //! The outbox's rules, one by one, and against a naive model.
 
-use guildgate_model::GuildId;
+use guildgate_model::{Decision, GuildId, Notification, UnixMs};
 use guildgate_wire::EventName;
 use proptest::prelude::*;
 
@@ -21,6 +21,21 @@ fn count(guild: GuildId, members: u64) -> Arc<EventFrame> {
 
 fn snapshot(guild: GuildId, number: u64) -> Arc<EventFrame> {
     EventFrame::new(EventName::GuildUpdate, Lane::Snapshot(guild), &number)
+}
+
+fn resync(guild: GuildId, number: u64) -> Arc<EventFrame> {
+    EventFrame::new(EventName::GuildResync, Lane::Resync(guild), &number)
+}
+
+fn reviewed(id: u64) -> Arc<EventFrame> {
+    EventFrame::reviewed(&Notification {
+        id: NotificationId(id),
+        decision: Decision::Accepted,
+        guild: GUILD,
+        application: None,
+        note: None,
+        at: UnixMs(5),
+    })
 }
 
 /// A session's outbox with a socket.
@@ -117,6 +132,42 @@ fn an_event_that_the_socket_refused_waits_with_its_number() {
     outbox.sent(2, &limits());
     assert_eq!(outbox.depths(), (0, 3));
     assert_eq!(replayed(&mut outbox, 0).len(), 3);
+}
+
+#[test]
+fn an_acknowledged_notification_leaves_no_hole_and_gives_its_memory_back() {
+    let mut outbox = session();
+    outbox.admit(&reviewed(7), Socket::Free, &limits());
+    outbox.forget_notifications(&[NotificationId(7)]);
+    assert_eq!(outbox.depths(), (0, 0));
+    assert!(
+        outbox.resumes_from(Sequence(0)),
+        "it is not asked for again"
+    );
+    assert!(replayed(&mut outbox, 0).is_empty());
+    outbox.acknowledge(Sequence(1));
+    assert!(outbox.queues.is_none());
+}
+
+#[test]
+fn a_resync_gives_way_to_a_newer_one_and_to_nothing_else() {
+    let mut outbox = session();
+    for event in [resync(GUILD, 1), snapshot(GUILD, 2), resync(OTHER, 3)] {
+        assert_eq!(
+            outbox.admit(&event, Socket::Busy, &limits()),
+            Admission::Waits
+        );
+    }
+    assert_eq!(
+        outbox.admit(&resync(GUILD, 4), Socket::Busy, &limits()),
+        Admission::Replaced
+    );
+    outbox.detach(&limits());
+    let numbers: Vec<_> = replayed(&mut outbox, 0)
+        .iter()
+        .map(|text| text[text.find("\"s\":").expect("a number")..].to_owned())
+        .collect();
+    assert_eq!(numbers, ["\"s\":2}", "\"s\":3}", "\"s\":4}"]);
 }
 
 #[test]

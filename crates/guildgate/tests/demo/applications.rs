@@ -103,7 +103,7 @@ async fn an_application_is_made_reviewed_and_heard_of() {
         .command("APPLICATION_SUBMIT", submit(json!({"why": ""}), 2))
         .await;
     assert_eq!(bad["error"]["code"], "invalid_answers", "{bad}");
-    assert_eq!(bad["error"]["errors"][0]["pointer"], "/why", "{bad}");
+    assert_eq!(bad["error"]["faults"][0]["pointer"], "/why", "{bad}");
     let good = submit(json!({"why": "I like it here"}), 2);
     let submitted = ada.command("APPLICATION_SUBMIT", good.clone()).await;
     let id = submitted["data"]["id"].clone();

@@ -7,7 +7,7 @@ use guildgate_core::{
     client::{Answer, Ask},
     hub,
 };
-use guildgate_model::{GuildId, Mono, TokenId, UserId};
+use guildgate_model::{GuildId, Mono, NotificationId, TokenId, UserId};
 use guildgate_wire::EventFrame;
 
 use super::Handover;
@@ -28,8 +28,11 @@ pub enum ToEdge {
         /// When Discord's event came in.
         received: Option<Mono>,
     },
-    /// An event to every connection of a user, on whatever guild.
+    /// An event to every connection of a user, on whatever guild. Every shard gets every one, in
+    /// one order.
     User(UserId, Arc<EventFrame>),
+    /// A client of this user's has acknowledged these notifications.
+    Acknowledged(UserId, Arc<[NotificationId]>),
     /// A token was revoked.
     Revoked(TokenId),
     /// Close every client, spread over this long, and take no new ones; then end the thread.

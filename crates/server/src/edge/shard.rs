@@ -13,6 +13,7 @@ mod closing;
 mod encoding;
 mod fanout;
 mod mail;
+mod personal;
 mod place;
 mod read;
 mod resume;
@@ -43,6 +44,7 @@ use crate::clock::Clock;
 use closing::{Draining, Lingering};
 use encoding::Encoder;
 use fanout::{Guild, SLICE};
+use personal::Personal;
 use place::Place;
 
 pub(super) use resume::Moving;
@@ -81,6 +83,7 @@ pub(super) struct Shard {
     aftermath: Vec<Aftermath>,
     /// Tokens revoked lately, for clients that were between two shards then.
     revoked: VecDeque<TokenId>,
+    personal: Personal,
     draining: Option<Draining>,
     /// When the events that went to single clients this turn came in.
     received: Vec<Mono>,
@@ -148,6 +151,7 @@ impl Shard {
             dirty: Vec::new(),
             aftermath: Vec::new(),
             revoked: VecDeque::new(),
+            personal: Personal::default(),
             draining: None,
             received: Vec::new(),
             input: vec![0; INPUT_BYTES],

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use guildgate_core::{
+    ClientId,
     client::Refusal,
     form_session::SessionsInput,
-    hub::{self, GuildReport, Input, MemberEvents},
+    hub::{self, Entry, GuildReport, Input, MemberEvents},
 };
 use guildgate_model::{ApplicationId, GuildId, ShardId, UserId};
 use guildgate_wire::ErrorCode;
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
 use crate::{
     api::{GuildSummary, Live, LiveError},
-    services::{HubPort, Rights, SessionCommand},
+    services::{CameIn, HubPort, Rights, SessionCommand},
 };
 
 /// Speaks to the hub's thread. Cheap to clone; usable from any thread.
@@ -43,6 +44,12 @@ pub(super) enum Message {
         guild: GuildId,
         user: UserId,
         reply: oneshot::Sender<Result<hub::Rights, Refusal>>,
+    },
+    Connect {
+        client: ClientId,
+        guild: GuildId,
+        user: Option<UserId>,
+        reply: oneshot::Sender<Entry>,
     },
     Export {
         shard: ShardId,
@@ -105,6 +112,20 @@ impl HubHandle {
 impl HubPort for HubHandle {
     fn send(&self, input: Input) {
         self.tell(Message::Input(input));
+    }
+
+    async fn connect(&self, client: ClientId, guild: GuildId, user: Option<UserId>) -> CameIn {
+        let entry = self.ask(|reply| Message::Connect {
+            client,
+            guild,
+            user,
+            reply,
+        });
+        match entry.await {
+            Ok(Entry::New) => CameIn::Yes,
+            // No answer comes where it was refused, and where nobody waits for one any more.
+            Ok(Entry::Again) | Err(HubGone) => CameIn::No,
+        }
     }
 
     fn send_to_sessions(&self, input: SessionsInput) {

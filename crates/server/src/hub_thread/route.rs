@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use guildgate_core::{
     ClientId,
     client::{Answer, Refusal},
-    hub::{Output, Query, Rights},
+    hub::{Entry, Output, Query, Rights},
 };
 use guildgate_model::Mono;
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
@@ -27,6 +27,8 @@ pub(super) struct Router {
     pushes: u32,
     queries: BTreeMap<Query, oneshot::Sender<Result<Rights, Refusal>>>,
     next_query: u64,
+    /// Who waits to know whether a client came in; dropped where it did not.
+    connects: BTreeMap<ClientId, oneshot::Sender<Entry>>,
 }
 
 impl Router {
@@ -39,6 +41,7 @@ impl Router {
             pushes: 0,
             queries: BTreeMap::new(),
             next_query: 0,
+            connects: BTreeMap::new(),
         }
     }
 
@@ -53,6 +56,17 @@ impl Router {
         let query = Query(self.next_query);
         self.queries.insert(query, reply);
         query
+    }
+
+    /// Somebody waits to know whether `client` comes onto the guild that it wants. A client waits
+    /// for one at a time.
+    pub(super) fn open_connect(&mut self, client: ClientId, reply: oneshot::Sender<Entry>) {
+        self.connects.insert(client, reply);
+    }
+
+    /// It does not: it is gone.
+    pub(super) fn close_connect(&mut self, client: ClientId) {
+        self.connects.remove(&client);
     }
 
     /// Sends on what the hub put out; `received` is when the event that caused it came in.
@@ -76,9 +90,17 @@ impl Router {
 
     fn route_one(&mut self, output: Output, received: Option<Mono>) {
         match output {
-            Output::Connected { client, .. }
-            | Output::Refused { client, .. }
-            | Output::ToClient { client, .. } => {
+            Output::Connected { client, entry, .. } => {
+                if let Some(reply) = self.connects.remove(&client) {
+                    let _ = reply.send(entry);
+                }
+                self.push(client.edge, ToEdge::Hub { output, received });
+            }
+            Output::Refused { client, .. } => {
+                self.close_connect(client);
+                self.push(client.edge, ToEdge::Hub { output, received });
+            }
+            Output::ToClient { client, .. } => {
                 self.push(client.edge, ToEdge::Hub { output, received });
             }
             Output::ToGuild {

@@ -104,7 +104,12 @@ impl Running {
         let now = self.clock.now();
         for message in messages.drain(..) {
             match message {
-                Message::Input(input) => self.input(now, input, None),
+                Message::Input(input) => {
+                    if let Input::Gone(client) = &input {
+                        self.router.close_connect(*client);
+                    }
+                    self.input(now, input, None);
+                }
                 Message::Guilds { after, reply } => {
                     let _ = reply.send(self.hub.guilds(after, GUILDS_PER_PAGE));
                 }
@@ -115,6 +120,20 @@ impl Running {
                     let query = self.router.open_query(reply);
                     let wanted = Input::RightsWanted { query, guild, user };
                     self.input(now, wanted, None);
+                }
+                Message::Connect {
+                    client,
+                    guild,
+                    user,
+                    reply,
+                } => {
+                    self.router.open_connect(client, reply);
+                    let connect = Input::Connect {
+                        client,
+                        guild,
+                        user,
+                    };
+                    self.input(now, connect, None);
                 }
                 Message::Export { shard, reply } => {
                     self.drain_events(events);

@@ -298,7 +298,10 @@ async fn a_sessions_question_goes_outside_and_its_answer_to_the_client() {
         user: ANN,
         guild: Some(GUILD),
         target: form_session::Target::Form,
-        command: form_session::Command::Start(credentials),
+        command: form_session::Command::Start {
+            credentials,
+            nonce: None,
+        },
     });
     harness.answer_members().await;
     let request = harness.next_request().await;

@@ -39,6 +39,10 @@ pub(super) fn edge(config: &Config) -> EdgeConfig {
     }
 }
 
+/// Sockets not upgraded yet that one address may have, however few connections it may: a page
+/// is loaded over several at once.
+const PLAIN_PER_IP_MIN: u32 = 16;
+
 /// How long Discord may be out of reach before clients are told.
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
@@ -61,6 +65,7 @@ pub(super) fn front(config: &Config) -> FrontConfig {
         PerAddress::ExceptLoopback(count) => (count, Loopback::Exempt),
         PerAddress::Everyone(count) => (count, Loopback::Limited),
     };
+    let defaults = FrontConfig::default();
     FrontConfig {
         origins: Origins::from_list(config.origins.clone()),
         trusted_proxies: config.trusted_proxies.clone(),
@@ -69,11 +74,16 @@ pub(super) fn front(config: &Config) -> FrontConfig {
             connections_per_ip,
             loopback,
         },
+        plain: AdmissionLimits {
+            connections_per_ip: connections_per_ip.max(PLAIN_PER_IP_MIN),
+            loopback,
+            ..defaults.plain
+        },
         deflate: match config.deflate {
             Deflate::On => DeflateOffer::Accept,
             Deflate::Off => DeflateOffer::Decline,
         },
-        ..FrontConfig::default()
+        ..defaults
     }
 }
 
@@ -143,5 +153,22 @@ mod tests {
         let hubs = hub(&config, &wanted).wanted;
         let upstreams = upstream(&config, &wanted).wanted;
         assert!(upstreams.is_some_and(|upstreams| Arc::ptr_eq(&upstreams, &hubs)));
+    }
+
+    #[test]
+    fn sockets_that_are_not_upgraded_yet_are_held_to_the_setting_too() {
+        let mut config = Config::default();
+        for (per_address, upgraded, plain, loopback) in [
+            (PerAddress::Everyone(2), 2, 16, Loopback::Limited),
+            (PerAddress::Everyone(5_000), 5_000, 5_000, Loopback::Limited),
+            (PerAddress::ExceptLoopback(256), 256, 256, Loopback::Exempt),
+        ] {
+            config.connections_per_ip = per_address;
+            let front = front(&config);
+            assert_eq!(front.upgraded.connections_per_ip, upgraded);
+            assert_eq!(front.plain.connections_per_ip, plain);
+            assert_eq!(front.upgraded.loopback, loopback);
+            assert_eq!(front.plain.loopback, loopback);
+        }
     }
 }

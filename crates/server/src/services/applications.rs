@@ -7,14 +7,14 @@ use guildgate_core::{
 };
 use guildgate_model::{
     Answers, Decision, Form, Grants, GuildId, Misfit, Revision, RoleId, UserId,
-    form::{Faults, Intake, Status, bounds::NOTE_CHARS_MAX},
+    form::{Intake, Status, bounds::NOTE_CHARS_MAX},
 };
 use guildgate_store::{
     DocumentKey, NewSubmission, Review, ReviewRefusal, Reviewed, StoreError, SubmitRefusal,
     Submitted, Task,
 };
-use guildgate_wire::ErrorCode;
-use serde_json::{Map, Value, json, value::RawValue};
+use guildgate_wire::{ErrorCode, ErrorDetail};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{NoAnswer, Services, outbox};
 
@@ -138,11 +138,11 @@ impl Services {
             }
             Intake::Full => return Err(full()),
             Intake::OpensAt(at) => {
-                let mut refusal = Refusal::new(
+                let refusal = Refusal::new(
                     ErrorCode::Closed,
                     "applications are not open yet; see opens_at",
                 );
-                refusal.details = Some(Box::new(object(json!({ "opens_at": at }))));
+                let refusal = refusal.with(ErrorDetail::OpensAt, json!(at));
                 return Err(NotDone::Refused(refusal));
             }
         }
@@ -181,12 +181,11 @@ impl Services {
             Err(SubmitRefusal::FormChanged) => Ok(None),
             Err(SubmitRefusal::Full) => Err(full()),
             Err(SubmitRefusal::Duplicate(id)) => {
-                let mut refusal = Refusal::new(
+                let refusal = Refusal::new(
                     ErrorCode::Duplicate,
                     "an application of yours waits for review here already",
                 );
-                refusal.details = Some(Box::new(object(json!({ "id": id }))));
-                Err(NotDone::Refused(refusal))
+                Err(NotDone::Refused(refusal.with(ErrorDetail::Id, json!(id))))
             }
         }
     }
@@ -216,22 +215,21 @@ impl Services {
             let (code, message, faults) = match misfit {
                 Misfit::Invalid(faults) => (
                     ErrorCode::InvalidAnswers,
-                    "the answers do not fit the form; see errors",
+                    "the answers do not fit the form; see faults",
                     faults,
                 ),
                 Misfit::FormChanged(faults) => (
                     ErrorCode::Conflict,
-                    "the form has changed and the answers no longer fit it; see document, errors",
+                    "the form has changed and the answers no longer fit it; see document, faults",
                     faults,
                 ),
             };
-            let mut details = json!({ "errors": pointers(&faults) });
+            let mut refusal = Refusal::new(code, message).with_faults(&faults);
             if code == ErrorCode::Conflict {
-                details["apv"] = json!(newest.revision);
-                details["document"] = newest.document.clone();
+                refusal = refusal
+                    .with(ErrorDetail::Apv, json!(newest.revision))
+                    .with(ErrorDetail::Document, newest.document.clone());
             }
-            let mut refusal = Refusal::new(code, message);
-            refusal.details = Some(Box::new(object(details)));
             NotDone::Refused(refusal)
         })
     }
@@ -290,15 +288,14 @@ impl Services {
             Ok(reviewed) => Ok(reviewed),
             Err(ReviewRefusal::Unknown) => Err(no_application()),
             Err(ReviewRefusal::Conflict { current }) => {
-                let mut refusal = Refusal::new(
+                let status = current.status.name();
+                let refusal = Refusal::new(
                     ErrorCode::Conflict,
-                    format!("the application is {} by now", current.status.name()),
+                    format!("the application is {status} by now"),
                 );
-                let details = json!({
-                    "status": current.status.name(),
-                    "reviewer": current.reviewer,
-                });
-                refusal.details = Some(Box::new(object(details)));
+                let refusal = refusal
+                    .with(ErrorDetail::Status, status)
+                    .with(ErrorDetail::Reviewer, json!(current.reviewer));
                 Err(NotDone::Refused(refusal))
             }
         }
@@ -363,20 +360,4 @@ fn no_application() -> NotDone {
         ErrorCode::BadRequest,
         "id: there is no such application in this guild",
     )
-}
-
-/// Faults as clients are told them.
-pub(crate) fn pointers(faults: &Faults) -> Value {
-    faults
-        .list()
-        .iter()
-        .map(|fault| json!({ "pointer": fault.pointer, "message": fault.message }))
-        .collect()
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    }
 }

@@ -7,8 +7,12 @@ use guildgate_model::{Notification, Secret, TokenKind, TokenRecord, UserId};
 use guildgate_store::Owner;
 use guildgate_wire::SessionId;
 
-use super::{NoAnswer, Services};
+use super::{NoAnswer, Services, recent::TooLate};
 use crate::{edge::ToEdge, metrics::Authentication};
+
+/// How often an inbox is read for one client, where so much is told meanwhile that it cannot be
+/// caught up on.
+const LOOKS_MAX: usize = 3;
 
 impl Services {
     pub(super) async fn authenticate(
@@ -45,48 +49,52 @@ impl Services {
 
     /// Full access, for a user's own token.
     async fn let_in(&self, client: ClientId, address: IpAddr, token: &Secret, user: UserId) {
-        // Before anything is read: what is told to the shards from here on could come before
-        // the client is there to hear it, so it is caught up on below.
-        let since = self.recent.mark();
-        let good = self
-            .check(address, token, TokenKind::GatewayUser, Owner::Id(user.0))
-            .await;
-        let found = match good {
-            Ok(Some(record)) => self
-                .timed(self.parts.store.pending_notifications(user))
-                .await
-                .map(|missed| Some((record, missed))),
-            Ok(None) => Ok(None),
-            Err(NoAnswer) => Err(NoAnswer),
-        };
-        let (record, missed): (TokenRecord, Vec<Notification>) = match found {
-            Ok(Some(found)) => found,
-            Ok(None) => {
-                self.conclude(client, Authentication::Refused, Answer::NotAuthentic);
-                return;
-            }
-            Err(NoAnswer) => {
-                self.conclude(client, Authentication::Failed, Answer::Failed);
-                return;
-            }
-        };
         let session = SessionId {
             edge: client.edge,
             random: rand::random(),
         };
-        self.recent.catch_up(since, |news| {
-            if news.revoked(record.id) {
-                self.conclude(client, Authentication::Refused, Answer::NotAuthentic);
-                return;
-            }
-            let answer = Answer::Full {
-                user,
-                token: record.id,
-                session,
-                missed: news.with_missed(user, missed),
+        for _ in 0..LOOKS_MAX {
+            // Before anything is read: what is told to the shards from here on could come before
+            // the client is there to hear it, so it is caught up on below.
+            let since = self.recent.mark();
+            let good = self
+                .check(address, token, TokenKind::GatewayUser, Owner::Id(user.0))
+                .await;
+            let found = match good {
+                Ok(Some(record)) => self
+                    .timed(self.parts.store.pending_notifications(user))
+                    .await
+                    .map(|missed| Some((record, missed))),
+                Ok(None) => Ok(None),
+                Err(NoAnswer) => Err(NoAnswer),
             };
-            self.conclude(client, Authentication::Full, answer);
-        });
+            let (record, missed): (TokenRecord, Vec<Notification>) = match found {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    self.conclude(client, Authentication::Refused, Answer::NotAuthentic);
+                    return;
+                }
+                Err(NoAnswer) => break,
+            };
+            let caught_up = self.recent.catch_up(since, |news| {
+                if news.revoked(record.id) {
+                    self.conclude(client, Authentication::Refused, Answer::NotAuthentic);
+                    return;
+                }
+                let answer = Answer::Full {
+                    user,
+                    token: record.id,
+                    session,
+                    missed: news.with_missed(user, missed),
+                };
+                self.conclude(client, Authentication::Full, answer);
+            });
+            match caught_up {
+                Ok(()) => return,
+                Err(TooLate) => tracing::debug!(%user, "an inbox was read too long ago"),
+            }
+        }
+        self.conclude(client, Authentication::Failed, Answer::Failed);
     }
 
     /// The token's record if it is good.

@@ -8,7 +8,7 @@ use guildgate_core::{
 };
 use guildgate_model::{ApplicationId, GuildId};
 use guildgate_store::{Change, ChangeKind, Cursor, Page, SetInvite, StoreError, TokenFilter};
-use guildgate_wire::{EventFrame, EventName, Lane, notification_json};
+use guildgate_wire::EventFrame;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -155,11 +155,7 @@ impl Feed {
         match change.kind {
             ChangeKind::TokenRevoked { id, .. } => self.revoke(id),
             ChangeKind::NotificationAdded { user, notification } => {
-                let event = EventFrame::new(
-                    EventName::ApplicationReviwed,
-                    Lane::Certain,
-                    &notification_json(&notification),
-                );
+                let event = EventFrame::reviewed(&notification);
                 let told = Told::Notification(user, notification);
                 self.services.recent.tell(told, || {
                     let message = || ToEdge::User(user, std::sync::Arc::clone(&event));

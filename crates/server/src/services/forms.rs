@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use guildgate_core::{
@@ -44,6 +44,14 @@ struct Answered {
     /// The newest submission that was read.
     newest: Option<ApplicationId>,
 }
+
+/// Forms as they were last read, for as long as somebody uses them: ten thousand drafts of one
+/// form's answers have one form.
+#[derive(Debug, Default)]
+pub(super) struct PublishedForms(Mutex<BTreeMap<GuildId, Weak<PublishedForm>>>);
+
+/// How many forms may be remembered before those that nobody uses are forgotten.
+const FORMS_MAX: usize = 1_024;
 
 /// The store's name of a document.
 pub(super) fn document_key(key: SessionKey) -> DocumentKey {
@@ -182,14 +190,7 @@ impl Services {
     ) -> Result<Option<Arc<PublishedForm>>, StoreError> {
         let key = DocumentKey::Form(guild);
         let found = self.parts.store.read_document(key).await?;
-        Ok(found.and_then(|document| {
-            let form = Form::check(&document.content).ok()?;
-            Some(Arc::new(PublishedForm {
-                revision: document.revision,
-                document: document.content,
-                form,
-            }))
-        }))
+        Ok(found.and_then(|document| self.published.share(guild, document)))
     }
 
     /// Every field that a submission of the guild answers. What was read once is remembered:
@@ -243,6 +244,32 @@ impl Services {
             // A draft that was thrown away meanwhile begins anew when it is opened again.
             Ok(Err(PatchRefusal::Unknown)) | Err(NoAnswer) => Appended::Failed,
         }
+    }
+}
+
+impl PublishedForms {
+    /// The document as a form: the one that others use already, if it is the same version.
+    fn share(&self, guild: GuildId, document: Document) -> Option<Arc<PublishedForm>> {
+        let known = self.lock().get(&guild).and_then(Weak::upgrade);
+        if let Some(known) = known.filter(|known| known.revision == document.revision) {
+            return Some(known);
+        }
+        let form = Form::check(&document.content).ok()?;
+        let published = Arc::new(PublishedForm {
+            revision: document.revision,
+            document: document.content,
+            form,
+        });
+        let mut all = self.lock();
+        if all.len() >= FORMS_MAX {
+            all.retain(|_, form| form.strong_count() > 0);
+        }
+        all.insert(guild, Arc::downgrade(&published));
+        Some(published)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<GuildId, Weak<PublishedForm>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

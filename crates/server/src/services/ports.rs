@@ -25,6 +25,10 @@ pub trait HubPort: Send + Sync {
     /// Behind everything sent before.
     fn send(&self, input: hub::Input);
 
+    /// A client, its guild token checked, wants to be on a guild. It is answered by the hub
+    /// itself; what is told here is whether it came in.
+    async fn connect(&self, client: ClientId, guild: GuildId, user: Option<UserId>) -> CameIn;
+
     /// To the live sessions; behind everything sent before.
     fn send_to_sessions(&self, input: SessionsInput);
 
@@ -39,6 +43,15 @@ pub trait HubPort: Send + Sync {
     /// # Errors
     /// What a client is told where nothing can be known of it.
     async fn standing(&self, guild: GuildId, user: UserId) -> Result<Rights, Refusal>;
+}
+
+/// Whether a client came onto the guild that it wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CameIn {
+    /// It did, and was not there before.
+    Yes,
+    /// It was there already, was refused, or went while it waited.
+    No,
 }
 
 /// A client's command to a live session.

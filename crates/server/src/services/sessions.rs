@@ -98,7 +98,10 @@ impl Services {
                     user_token,
                     gateway_token,
                 };
-                let start = form_session::Command::Start(credentials);
+                let start = form_session::Command::Start {
+                    credentials,
+                    nonce: nonce.map(|nonce| nonce.as_str().into()),
+                };
                 (Some(guild), target, start)
             }
             ApplicationCommand::Patch { guild, base, patch } => {

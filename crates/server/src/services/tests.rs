@@ -1,6 +1,4 @@
-use guildgate_model::{
-    Decision, Grants, Notification, NotificationId, Permissions, RoleId, TokenId,
-};
+use guildgate_model::{Decision, Grants, NotificationId, Permissions, RoleId, TokenId};
 use guildgate_store::{NewNotification, NewToken, SqliteStore, Uses};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -10,10 +8,11 @@ use async_trait::async_trait;
 use guildgate_core::form_session::Standing;
 use guildgate_model::ApplicationId;
 
-use super::{recent::Told, *};
+use super::*;
 use crate::patience::soon;
 
 mod applications;
+mod notifications;
 
 const CLIENT: ClientId = ClientId {
     slot: 5,
@@ -49,6 +48,19 @@ impl EdgePort for Script {
 impl HubPort for Script {
     fn send(&self, input: hub::Input) {
         let _ = self.to_hub.send(input);
+    }
+
+    async fn connect(&self, client: ClientId, guild: GuildId, user: Option<UserId>) -> CameIn {
+        let _ = self.to_hub.send(hub::Input::Connect {
+            client,
+            guild,
+            user,
+        });
+        // Everybody but the manager is turned away.
+        match user {
+            Some(MANAGER) => CameIn::Yes,
+            _ => CameIn::No,
+        }
     }
 
     fn send_to_sessions(&self, input: SessionsInput) {
@@ -306,7 +318,7 @@ async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
         harness.ask(Ask::ConnectGuild {
             token: token.clone(),
             guild,
-            user: Some(USER),
+            user: Some(MANAGER),
         });
     };
     connect(GuildId(8));
@@ -323,7 +335,7 @@ async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
                 hub::Input::Connect {
                     client: CLIENT,
                     guild: GUILD,
-                    user: Some(USER),
+                    user: Some(MANAGER),
                 }
             ),
             "{input:?}"
@@ -336,6 +348,52 @@ async fn a_guild_token_is_used_up_and_the_hub_is_asked_each_time() {
     assert_eq!(refusal.code, ErrorCode::InvalidToken);
     harness.counted("guildgate_token_refusals_total{reason=\"used_up\"} 1");
     harness.counted("guildgate_guild_connects_total 2");
+}
+
+#[tokio::test]
+async fn a_use_of_a_guild_token_that_lets_nobody_in_is_given_back() {
+    let harness = Harness::ready().await;
+    let (id, token) = harness
+        .issue(TokenKind::GatewayGuild, Some(GUILD.0), Uses::Limited(1))
+        .await;
+    for _ in 0..3 {
+        harness.ask(Ask::ConnectGuild {
+            token: token.clone(),
+            guild: GUILD,
+            user: Some(USER),
+        });
+        let input = harness.hub.lock().await.recv().await;
+        assert!(
+            matches!(input, Some(hub::Input::Connect { .. })),
+            "{input:?}"
+        );
+        let left = async || {
+            let read = harness.store.read_token(id).await.expect("a database");
+            read.expect("it is there").uses_left
+        };
+        let given_back = async {
+            while left().await != Some(1) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), given_back).await;
+        in_time.expect("the use is given back");
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_told_to_every_shard() {
+    let harness = Harness::ready().await;
+    let id = harness.notify().await;
+    harness.ask(Ask::Acknowledge {
+        user: USER,
+        ids: vec![id],
+    });
+    match harness.next_to_edge().await {
+        (None, ToEdge::Acknowledged(USER, ids)) => assert_eq!(*ids, [id]),
+        other => panic!("not the acknowledgement: {other:?}"),
+    }
+    assert!(matches!(harness.answer().await, Answer::Done(_)));
 }
 
 #[tokio::test]
@@ -373,6 +431,8 @@ async fn what_was_missed_is_told_until_it_was_acknowledged() {
         user: USER,
         ids: vec![first],
     });
+    let told = harness.next_to_edge().await;
+    assert!(matches!(told, (None, ToEdge::Acknowledged(..))), "{told:?}");
     assert!(matches!(harness.answer().await, Answer::Done(_)));
     assert_eq!(missed().await, [second]);
     // This user acknowledges, so delivery alone takes nothing out of the inbox.
@@ -466,38 +526,6 @@ async fn the_hub_is_told_invites_that_were_set_before_and_those_that_are_set_now
     stop.cancel();
     let _after = harness.start_feed().await;
     assert_eq!(told().await, None, "a restart does not bring it back");
-}
-
-#[test]
-fn what_was_told_while_a_client_was_let_in_is_in_its_answer() {
-    let notification = |id| Notification {
-        id: NotificationId(id),
-        decision: Decision::Denied,
-        guild: GUILD,
-        application: None,
-        note: None,
-        at: guildgate_model::UnixMs(0),
-    };
-    let recent = Recent::default();
-    recent.tell(Told::Notification(USER, notification(1)), || {});
-    recent.tell(Told::Revoked(TokenId(1)), || {});
-    let mark = recent.mark();
-    recent.tell(Told::Notification(USER, notification(2)), || {});
-    recent.tell(Told::Notification(USER, notification(3)), || {});
-    recent.tell(Told::Notification(UserId(1), notification(4)), || {});
-    recent.tell(Told::Notification(USER, notification(5)), || {});
-    recent.tell(Told::Revoked(TokenId(2)), || {});
-    recent.forget(USER, &[NotificationId(3)]);
-    let mut seen = None;
-    recent.catch_up(mark, |news| {
-        let ids: Vec<u64> = news
-            .with_missed(USER, vec![notification(2)])
-            .iter()
-            .map(|one| one.id.0)
-            .collect();
-        seen = Some((ids, news.revoked(TokenId(1)), news.revoked(TokenId(2))));
-    });
-    assert_eq!(seen, Some((vec![2, 5], false, true)));
 }
 
 #[tokio::test(start_paused = true)]

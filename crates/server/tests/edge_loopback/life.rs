@@ -60,6 +60,7 @@ fn what_was_said_before_a_subscription_is_not_for_it_and_what_comes_after_is() {
             output: guildgate_core::hub::Output::Connected {
                 client: id,
                 guild: GUILD,
+                entry: guildgate_core::hub::Entry::New,
                 guild_json: raw("{}"),
                 user: None,
             },

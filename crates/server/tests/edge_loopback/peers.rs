@@ -39,6 +39,7 @@ async fn node() -> (SocketAddr, Edges) {
                     output: Output::Connected {
                         client,
                         guild,
+                        entry: guildgate_core::hub::Entry::New,
                         guild_json: raw("{}"),
                         user: None,
                     },

@@ -174,6 +174,7 @@ impl World {
                 output: Output::Connected {
                     client: id,
                     guild: GUILD,
+                    entry: guildgate_core::hub::Entry::New,
                     guild_json: raw("{}"),
                     user: None,
                 },

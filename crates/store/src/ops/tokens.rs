@@ -112,6 +112,19 @@ impl<E: Engine> Tokens for SqlStore<E> {
         Ok(Ok(record))
     }
 
+    async fn give_back_use(&self, id: TokenId) -> Result<(), StoreError> {
+        self.engine
+            .write("giving back a use of a token", move |sql| {
+                sql.execute(
+                    "UPDATE tokens SET uses_left = uses_left + 1
+                    WHERE id = $1 AND uses_left IS NOT NULL",
+                    params![id],
+                )
+                .map(|_| ())
+            })
+            .await
+    }
+
     async fn inspect_token(
         &self,
         secret: &Secret,

@@ -177,6 +177,56 @@ contract! {
         );
     }
 
+    async fn a_use_that_is_given_back_can_be_taken_again(database) {
+        let store = database.open().await;
+        let kind = TokenKind::GatewayGuild;
+        let take = async |secret: &Secret| {
+            let taken = store.authenticate(secret, kind, Owner::Id(OWNER), NOW).await;
+            taken.expect("answered").map(|record| record.uses_left)
+        };
+        let new = NewToken { uses: Uses::Limited(1), ..of(kind) };
+        let (record, secret) = store.issue_token(new, NOW).await.expect("issued");
+        for _ in 0..3 {
+            assert_eq!(take(&secret).await, Ok(Some(0)));
+            assert_eq!(take(&secret).await, Err(TokenRefusal::UsedUp));
+            store.give_back_use(record.id).await.expect("given back");
+        }
+        let new = NewToken { uses: Uses::Unlimited, ..of(kind) };
+        let (record, secret) = store.issue_token(new, NOW).await.expect("issued");
+        store.give_back_use(record.id).await.expect("nothing to do");
+        assert_eq!(take(&secret).await, Ok(None));
+        store.give_back_use(TokenId(u64::MAX >> 2)).await.expect("nothing to do");
+    }
+
+    async fn two_nodes_that_give_uses_back_never_take_more_than_there_are(database) {
+        let nodes = [database.open().await, database.open().await];
+        let kind = TokenKind::GatewayGuild;
+        let new = NewToken { uses: Uses::Limited(3), ..of(kind) };
+        let (record, secret) = nodes[0].issue_token(new, NOW).await.expect("issued");
+        // Every other one of those who get a use gives it back.
+        let kept = race(&nodes, 24, |node, number| {
+            let secret = secret.clone();
+            async move {
+                let taken = node.authenticate(&secret, kind, Owner::Id(OWNER), NOW).await;
+                match taken.expect("answered") {
+                    Ok(record) if number % 2 == 0 => {
+                        node.give_back_use(record.id).await.expect("given back");
+                        0
+                    }
+                    Ok(_) => 1,
+                    Err(refusal) => {
+                        assert_eq!(refusal, TokenRefusal::UsedUp);
+                        0
+                    }
+                }
+            }
+        })
+        .await;
+        let kept: u32 = kept.iter().sum();
+        let read = nodes[1].read_token(record.id).await.expect("answered").expect("there");
+        assert_eq!(read.uses_left.map(|left| left + kept), Some(3));
+    }
+
     async fn two_nodes_never_both_take_the_last_use(database) {
         let nodes = [database.open().await, database.open().await];
         for uses in [1, 5] {

@@ -4,6 +4,16 @@ use std::{fs, path::PathBuf};
 
 use super::*;
 
+mod examples;
+
+fn page_path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md")
+}
+
+fn page() -> String {
+    fs::read_to_string(page_path()).expect("docs/protocol.md can be read")
+}
+
 #[test]
 fn a_marked_table_is_written_anew_and_the_rest_left() {
     let document = "a\n<!-- table:opcodes -->\nold\n<!-- /table -->\nb\n";
@@ -45,13 +55,10 @@ fn every_row_has_the_columns_of_its_head() {
 /// `UPDATE_DOCS=1` writes the tables into the document.
 #[test]
 fn the_protocols_page_has_the_codes_tables() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md");
-    let Ok(page) = fs::read_to_string(&path) else {
-        return;
-    };
+    let page = page();
     let filled = fill(&page).expect("the page's marks are good");
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &filled).expect("the page can be written");
+        fs::write(page_path(), &filled).expect("the page can be written");
         return;
     }
     assert!(

@@ -6,9 +6,7 @@ use guildgate_model::{
     ApplicationId, Decision, GuildId, Notification, NotificationId, Permissions, Revision, UnixMs,
     UserId,
 };
-use guildgate_wire::{
-    EventFrame, EventName, Lane, ParticipantView, ReauthReason, Sequence, notification_json,
-};
+use guildgate_wire::{EventFrame, ParticipantView, ReauthReason, Sequence};
 use serde_json::json;
 
 use super::server::{guild_json, user};
@@ -71,11 +69,7 @@ fn application_events() -> Vec<(&'static str, Arc<EventFrame>, Option<Sequence>)
         note: None,
         at: UnixMs(1_790_000_000_000),
     };
-    let reviewed = EventFrame::new(
-        EventName::ApplicationReviwed,
-        Lane::Certain,
-        &notification_json(&notification),
-    );
+    let reviewed = EventFrame::reviewed(&notification);
     let who = ParticipantView {
         uid: UserId(1234),
         tag: "name#disc",

@@ -80,9 +80,9 @@ fn an_application_command_is_passed_on_as_it_is() {
 fn inside_a_session_frames_may_be_larger_and_more() {
     let mut rig = Rig::full();
     let limits = Limits::default();
-    assert_eq!(rig.client.frame_bytes_max(&limits), 4 * 1024);
+    assert_eq!(rig.client.frame_bytes_max(rig.now.mono, &limits), 4 * 1024);
     rig.start_session(GUILD);
-    assert_eq!(rig.client.frame_bytes_max(&limits), 64 * 1024);
+    assert_eq!(rig.client.frame_bytes_max(rig.now.mono, &limits), 64 * 1024);
     rig.pass(Duration::from_secs(5));
     assert_eq!(rig.allowance(), 200);
 }
@@ -155,7 +155,58 @@ fn what_was_sent_inside_a_session_is_not_held_against_the_client_outside() {
     }
     let over = EventFrame::application_session_end(GUILD, "forbidden").ends();
     rig.feed(Input::Ended(over));
+    rig.pass(rig.limits.session_grace);
     assert_eq!(rig.allowance(), 50);
+}
+
+#[test]
+fn what_was_under_way_when_a_session_ended_is_answered_and_not_a_reason_to_close() {
+    let mut rig = Rig::full();
+    rig.start_session(GUILD);
+    for _ in 0..150 {
+        assert_eq!(rig.feed(Input::Fragment), []);
+    }
+    let over = EventFrame::application_session_end(GUILD, "forbidden").ends();
+    rig.feed(Input::Ended(over));
+    let limits = rig.limits.clone();
+    let bytes_max = |rig: &Rig| rig.client.frame_bytes_max(rig.now.mono, &limits);
+    assert_eq!(bytes_max(&rig), 64 * 1024);
+    let patch = json!({ "gid": "7", "base": 1, "patch": [] });
+    let outputs = rig.command("APPLICATION_SESSION_PATCH", patch);
+    assert!(matches!(
+        outputs[..],
+        [Output::Ask(Ask::Application { .. })]
+    ));
+    rig.feed(Input::Answer(refused()));
+    rig.pass(limits.session_grace - Duration::from_millis(1));
+    assert_eq!(bytes_max(&rig), 64 * 1024);
+    rig.pass(Duration::from_millis(1));
+    assert_eq!(bytes_max(&rig), 4 * 1024);
+    assert_eq!(rig.allowance(), 50);
+}
+
+#[test]
+fn a_session_that_ended_while_its_client_was_away_leaves_the_grace_to_who_comes_back() {
+    let mut rig = Rig::full();
+    rig.start_session(GUILD);
+    rig.feed(Input::SocketLost);
+    let over = EventFrame::application_session_end(GUILD, "forbidden").ends();
+    rig.feed(Input::Ended(over));
+    rig.pass(Duration::from_secs(60));
+    rig.feed(Input::Resume {
+        seen: Sequence(0),
+        token: TOKEN,
+        missed: vec![],
+    });
+    let limits = rig.limits.clone();
+    assert_eq!(rig.client.frame_bytes_max(rig.now.mono, &limits), 64 * 1024);
+    rig.start_session(GUILD);
+    rig.pass(limits.session_grace);
+    assert_eq!(
+        rig.client.frame_bytes_max(rig.now.mono, &limits),
+        64 * 1024,
+        "a new session is no grace"
+    );
 }
 
 #[test]

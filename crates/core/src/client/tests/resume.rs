@@ -231,6 +231,95 @@ fn told_notifications_are_delivered_once_a_pong_or_opcode_4_proves_it() {
     }
 }
 
+/// The ids that opcode 2 tells, and those that events after it tell.
+fn told(frames: &[Value]) -> (Vec<String>, Vec<String>) {
+    let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
+    let missed = frames[0]["d"]["missed_notifications"].as_array();
+    let missed = missed.expect("opcode 2 comes first").iter().map(id);
+    (
+        missed.collect(),
+        frames[1..].iter().map(|event| id(&event["d"])).collect(),
+    )
+}
+
+#[test]
+fn what_follows_a_resume_as_an_event_is_not_told_in_opcode_2_as_well() {
+    let mut rig = Rig::full();
+    rig.event(&EventFrame::reviewed(&notification(5)));
+    rig.event(&EventFrame::reviewed(&notification(6)));
+    rig.feed(Input::SocketLost);
+    rig.event(&EventFrame::reviewed(&notification(7)));
+    rig.resume(1, (4..=7).map(notification).collect());
+    let (missed, events) = told(&rig.flush());
+    assert_eq!(
+        missed,
+        ["4", "5"],
+        "what was seen as an event is unacknowledged"
+    );
+    assert_eq!(events, ["6", "7"]);
+}
+
+#[test]
+fn what_was_acknowledged_is_not_told_again_by_a_resume() {
+    for answered in [false, true] {
+        let mut rig = Rig::full();
+        rig.event(&EventFrame::reviewed(&notification(5)));
+        rig.event(&EventFrame::reviewed(&notification(6)));
+        rig.command("NOTIFICATIONS_ACK", json!({ "ids": ["5"] }));
+        if answered {
+            rig.feed(Input::Answer(done(json!({}))));
+        }
+        rig.feed(Input::SocketLost);
+        assert!(rig.client.resumes(USER, Sequence(0)));
+        // The inbox was read before the acknowledgement reached it.
+        rig.resume(0, vec![notification(5), notification(6)]);
+        let (missed, events) = told(&rig.flush());
+        assert_eq!(
+            (missed, events),
+            (vec![], vec!["6".to_owned()]),
+            "{answered}"
+        );
+    }
+}
+
+#[test]
+fn what_another_client_of_the_user_acknowledged_is_not_told_by_a_resume() {
+    let mut rig = Rig::full();
+    rig.event(&EventFrame::reviewed(&notification(5)));
+    rig.feed(Input::SocketLost);
+    assert_eq!(rig.feed(Input::Acknowledged(&[NotificationId(5)])), []);
+    rig.resume(0, vec![]);
+    assert_eq!(told(&rig.flush()), (vec![], vec![]));
+}
+
+#[test]
+fn an_acknowledgement_that_was_refused_leaves_the_notification_to_be_told() {
+    let mut rig = Rig::full();
+    rig.event(&EventFrame::reviewed(&notification(5)));
+    rig.command("NOTIFICATIONS_ACK", json!({ "ids": ["5"] }));
+    rig.feed(Input::Answer(refused()));
+    rig.feed(Input::SocketLost);
+    rig.resume(0, vec![notification(5)]);
+    assert_eq!(told(&rig.flush()).0, ["5"]);
+}
+
+#[test]
+fn an_event_tells_nothing_that_opcode_2_has_told() {
+    let mut rig = Rig::open();
+    rig.authenticate();
+    rig.feed(Input::Answer(full(vec![notification(5)])));
+    let (known, new) = (notification(5), notification(6));
+    assert!(rig.client.was_told(&EventFrame::reviewed(&known)));
+    assert!(!rig.client.was_told(&EventFrame::reviewed(&new)));
+    assert!(!rig.client.was_told(&privilege(5)));
+    rig.command("NOTIFICATIONS_ACK", json!({ "ids": ["5"] }));
+    rig.feed(Input::Answer(done(json!({}))));
+    assert!(
+        rig.client.was_told(&EventFrame::reviewed(&known)),
+        "the event may come after the acknowledgement"
+    );
+}
+
 #[test]
 fn nothing_told_is_nothing_delivered() {
     let mut rig = Rig::full();

@@ -11,7 +11,7 @@ use super::{
         Command, HEARTBEAT_INTERVAL, Input, NotVerified, PRESENCE_USERS_MAX, Reply, Standing,
         StoreFailed, Target,
     },
-    stage::{ANN, BOB, GUILD, MANAGER, Said, Stage, client, document, told},
+    stage::{ANN, BOB, GUILD, MANAGER, Said, Stage, client, document, retitle, told},
 };
 
 #[test]
@@ -35,6 +35,28 @@ fn a_start_brings_the_document_and_who_is_there() {
     let expected = [Said::Done(1, data(json!([ann]))), told(0, "JOIN", joined)];
     assert_eq!(said, expected);
     assert_eq!(stage.open_asks(), 0);
+}
+
+#[test]
+fn a_start_that_is_sent_again_brings_how_things_are_by_now() {
+    let mut stage = Stage::with(&[ANN]);
+    stage.named_start(1, BOB, MANAGER, Some("7"));
+    stage.verify(1);
+    stage.patch(0, ANN, 5, retitle(0, "Called"));
+    stage.keep();
+    let said = stage.named_start(1, BOB, MANAGER, Some("7"));
+    let [Said::Done(1, data)] = said.as_slice() else {
+        panic!("not answered at once, alone: {said:?}");
+    };
+    assert_eq!(data["apv"], 6);
+    assert_eq!(
+        data["document"]["sections"][0]["fields"][0]["title"],
+        "Called"
+    );
+    assert_eq!(data["participants"], json!([{"uid": ANN, "tag": "tag10"}]));
+    assert_eq!(stage.open_asks(), 0);
+    let refused = Said::Refused(1, ErrorCode::SessionExists, Value::Null);
+    assert_eq!(stage.named_start(1, BOB, MANAGER, None), [refused]);
 }
 
 #[test]

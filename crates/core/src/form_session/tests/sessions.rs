@@ -88,7 +88,10 @@ impl Node {
         guild: GuildId,
         target: Target,
     ) -> Option<ErrorCode> {
-        let command = Command::Start(credentials());
+        let command = Command::Start {
+            credentials: credentials(),
+            nonce: Some("start".into()),
+        };
         let seen = self.command(slot, user, guild, target, command);
         let own = seen.iter().find(|(client, _)| *client == slot);
         own.expect("a command is answered").1
@@ -111,6 +114,25 @@ fn friendly(ask: Ask) -> Reply {
         Ask::Load { .. } => Reply::Loaded(Ok(Vec::new())),
         Ask::Append(append) => Reply::Appended(super::super::Appended::Kept(append.base.next())),
     }
+}
+
+#[test]
+fn a_start_that_is_sent_again_is_answered_again() {
+    let mut node = Node::new();
+    assert_eq!(node.start(0, ANN, HERE, Target::Form), None);
+    assert_eq!(node.start(0, ANN, HERE, Target::Form), None);
+    let mut again = |nonce: Option<&str>, target| {
+        let command = Command::Start {
+            credentials: credentials(),
+            nonce: nonce.map(Box::from),
+        };
+        node.command(0, ANN, HERE, target, command)
+    };
+    let exists = [(0, Some(ErrorCode::SessionExists))];
+    assert_eq!(again(Some("start"), Target::Form), [(0, None)]);
+    assert_eq!(again(Some("another"), Target::Form), exists);
+    assert_eq!(again(None, Target::Form), exists);
+    assert_eq!(again(Some("start"), Target::Answers(ANN)), exists);
 }
 
 #[test]

@@ -143,7 +143,21 @@ impl Stage {
     }
 
     pub(super) fn start(&mut self, slot: u32, user: UserId, standing: Standing) -> Vec<Said> {
-        self.command(slot, user, standing, Command::Start(credentials()))
+        self.named_start(slot, user, standing, None)
+    }
+
+    pub(super) fn named_start(
+        &mut self,
+        slot: u32,
+        user: UserId,
+        standing: Standing,
+        nonce: Option<&str>,
+    ) -> Vec<Said> {
+        let start = Command::Start {
+            credentials: credentials(),
+            nonce: nonce.map(Box::from),
+        };
+        self.command(slot, user, standing, start)
     }
 
     pub(super) fn patch(&mut self, slot: u32, user: UserId, base: u64, patch: Value) -> Vec<Said> {

@@ -7,7 +7,7 @@ use super::{
     super::{
         crowd::{Membership, Waiter},
         lookups::Urgency,
-        ports::{MemberEvents, Output, Query, SessionCommand},
+        ports::{Entry, MemberEvents, Output, Query, SessionCommand},
         timers::Timer,
         turn::{Turn, Verdict},
     },
@@ -25,7 +25,7 @@ impl Guild {
         turn: &mut Turn<'_>,
     ) {
         match user {
-            None => self.admit(client, None, Presence::New, turn),
+            None => self.admit(client, None, Entry::New, turn),
             Some(user) => self.when_known(user, Waiter::Connect(client), turn),
         }
     }
@@ -37,7 +37,7 @@ impl Guild {
         user: Option<UserId>,
         turn: &mut Turn<'_>,
     ) {
-        self.admit(client, user, Presence::Here, turn);
+        self.admit(client, user, Entry::Again, turn);
     }
 
     /// A command to an application session: [`Verdict::Ready`] follows once it is known how
@@ -201,7 +201,7 @@ impl Guild {
             return;
         };
         match waiter {
-            Waiter::Connect(client) => self.admit(client, Some(user), Presence::New, turn),
+            Waiter::Connect(client) => self.admit(client, Some(user), Entry::New, turn),
             Waiter::Command(command) => turn.verdicts.push(Verdict::Ready(command, rights)),
             Waiter::Query(query) => turn.out.push(Output::Rights {
                 query,
@@ -210,16 +210,10 @@ impl Guild {
         }
     }
 
-    fn admit(
-        &mut self,
-        client: ClientId,
-        user: Option<UserId>,
-        presence: Presence,
-        turn: &mut Turn<'_>,
-    ) {
+    fn admit(&mut self, client: ClientId, user: Option<UserId>, entry: Entry, turn: &mut Turn<'_>) {
         let count = self.member_count;
         let crowd = self.crowd.get_or_insert_default();
-        if presence == Presence::New {
+        if entry == Entry::New {
             if crowd.connections() == 0 {
                 crowd.told.count = Some(count);
             }
@@ -237,6 +231,7 @@ impl Guild {
         turn.out.push(Output::Connected {
             client,
             guild: self.id,
+            entry,
             guild_json,
             user,
         });
@@ -280,13 +275,6 @@ impl Guild {
             turn.timers.clear(timer);
         }
     }
-}
-
-/// Whether a client that is let in was there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    New,
-    Here,
 }
 
 /// Whether a client takes part in an application session.

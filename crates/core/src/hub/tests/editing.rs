@@ -33,11 +33,17 @@ fn command(rig: &mut Rig, client: ClientId, user: UserId, command: Command) {
 }
 
 fn start(rig: &mut Rig, client: ClientId, user: UserId) {
-    let credentials = Credentials {
-        user_token: Secret::new("ggu_test"),
-        gateway_token: Secret::new("gggu_test"),
-    };
-    command(rig, client, user, Command::Start(credentials));
+    command(rig, client, user, start_command());
+}
+
+fn start_command() -> Command {
+    Command::Start {
+        credentials: Credentials {
+            user_token: Secret::new("ggu_test"),
+            gateway_token: Secret::new("gggu_test"),
+        },
+        nonce: None,
+    }
 }
 
 fn patch(rig: &mut Rig, client: ClientId, user: UserId) {
@@ -214,10 +220,7 @@ fn a_session_that_cannot_be_started_says_why() {
         user: ANN,
         guild: Some(unknown),
         target: Target::Form,
-        command: Command::Start(Credentials {
-            user_token: Secret::new("ggu_test"),
-            gateway_token: Secret::new("gggu_test"),
-        }),
+        command: start_command(),
     }));
     start(&mut rig, client(1), ANN);
     rig.pass(10_000);

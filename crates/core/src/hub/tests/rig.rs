@@ -9,7 +9,7 @@ use guildgate_model::{
 use guildgate_wire::EventFrame;
 use serde_json::Value;
 
-use super::super::{Arrival, Audience, Config, Hub, Input, Output, Query, Rights};
+use super::super::{Arrival, Audience, Config, Entry, Hub, Input, Output, Query, Rights};
 use crate::{
     ClientId,
     form_session::{Ask, SessionKey, Ticket},
@@ -260,12 +260,15 @@ impl Rig {
             Output::Connected {
                 client,
                 guild,
+                entry,
                 guild_json,
                 user,
             } => {
                 let screen = self.screens.get_mut(&client).expect("a client");
                 assert!(screen.waits, "answered twice");
                 screen.waits = false;
+                let was_there = screen.on == Some(guild);
+                assert_eq!(entry == Entry::Again, was_there, "it knows where it is");
                 screen.on = Some(guild);
                 screen.guild = serde_json::from_str(guild_json.get()).expect("a guild is JSON");
                 screen.user = serde_json::to_value(user).expect("a user is JSON");

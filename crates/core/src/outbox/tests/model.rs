@@ -12,6 +12,12 @@ enum Step {
     Certain,
     Count(u64),
     Snapshot(u64),
+    Resync(u64),
+    /// A notification, with the event's number for its id.
+    Notification,
+    /// So many of the notifications that the client has seen are acknowledged, on a connection
+    /// of its own or another.
+    Forget(usize),
     /// Several events in one burst, of which the socket takes only the first so many.
     Burst(Vec<u64>, usize),
     Socket(Socket),
@@ -29,6 +35,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Step::Certain),
         6 => (1..3u64).prop_map(Step::Count),
         3 => (1..3u64).prop_map(Step::Snapshot),
+        2 => (1..3u64).prop_map(Step::Resync),
+        3 => Just(Step::Notification),
+        2 => (1..4usize).prop_map(Step::Forget),
         2 => (prop::collection::vec(0..3u64, 1..6), 0..4usize)
             .prop_map(|(events, taken)| Step::Burst(events, taken)),
         3 => prop_oneof![Just(Socket::Free), Just(Socket::Busy)].prop_map(Step::Socket),
@@ -60,6 +69,8 @@ struct World {
     seen: Sequence,
     /// What the client knows of each lane, by the number it came with.
     known: Vec<(Lane, Sequence)>,
+    /// Numbers of the notifications that were acknowledged.
+    forgotten: Vec<u64>,
 }
 
 impl World {
@@ -73,6 +84,7 @@ impl World {
             written: Vec::new(),
             seen: Sequence(0),
             known: Vec::new(),
+            forgotten: Vec::new(),
         }
     }
 
@@ -165,6 +177,10 @@ impl World {
                 continue;
             };
             assert!(sequence > self.seen, "in order, and none twice");
+            assert!(
+                !self.forgotten.contains(&sequence.0),
+                "what was acknowledged does not come again"
+            );
             for skipped in self.seen.0 + 1..sequence.0 {
                 self.assert_replaced(Sequence(skipped));
             }
@@ -174,8 +190,12 @@ impl World {
         }
     }
 
-    /// A number that never came was that of a count or snapshot with a newer one behind it.
+    /// A number that never came was that of a count or snapshot with a newer one behind it, or
+    /// of a notification that was acknowledged.
     fn assert_replaced(&self, skipped: Sequence) {
+        if self.forgotten.contains(&skipped.0) {
+            return;
+        }
         let lane = self.admitted[skipped.0 as usize - 1].lane();
         assert_ne!(lane, Lane::Certain, "a hole at {skipped:?}");
         let newer = &self.admitted[skipped.0 as usize..];
@@ -208,6 +228,21 @@ impl World {
         assert!(matches!(self.written[..], [Written::Other]));
     }
 
+    /// Some of the newest notifications, written or not, are acknowledged. What is on its way
+    /// arrives before that.
+    fn forget(&mut self, count: usize) {
+        self.read(0);
+        let numbers = self.admitted.iter().zip(1..=u64::MAX);
+        let mut newest: Vec<u64> = numbers
+            .filter(|(event, _)| event.notification().is_some())
+            .map(|(_, number)| number)
+            .collect();
+        let newest = newest.split_off(newest.len().saturating_sub(count));
+        let ids: Vec<_> = newest.iter().copied().map(NotificationId).collect();
+        self.outbox.forget_notifications(&ids);
+        self.forgotten.extend(newest);
+    }
+
     fn step(&mut self, step: Step) {
         match step {
             Step::Certain => self.event(certain(self.admitted.len() as u64)),
@@ -217,6 +252,11 @@ impl World {
             Step::Snapshot(guild) => {
                 self.event(snapshot(GuildId(guild), self.admitted.len() as u64));
             }
+            Step::Resync(guild) => {
+                self.event(resync(GuildId(guild), self.admitted.len() as u64));
+            }
+            Step::Notification => self.event(reviewed(self.admitted.len() as u64 + 1)),
+            Step::Forget(count) => self.forget(count),
             Step::Burst(events, taken) => self.burst(events, taken),
             Step::Socket(socket) => self.socket = socket,
             Step::Flush(frames) if self.attached => self.flush(frames),
@@ -236,7 +276,7 @@ impl World {
         }
         let (unsent, kept) = self.outbox.depths();
         assert!(kept <= self.limits.resume_events_max);
-        let lanes = 4;
+        let lanes = 6;
         let kept_and_opcode_2 = self.limits.resume_events_max + 1;
         // Once more when a socket was taken over that had not read what another one replayed.
         assert!(unsent <= self.limits.queue_frames_max + 1 + 2 * kept_and_opcode_2 + lanes);
@@ -249,7 +289,13 @@ impl World {
         }
         self.flush(usize::MAX);
         self.read(0);
-        for lane in [Lane::Count(GUILD), Lane::Count(OTHER)] {
+        for lane in [GUILD, OTHER].into_iter().flat_map(|guild| {
+            [
+                Lane::Count(guild),
+                Lane::Snapshot(guild),
+                Lane::Resync(guild),
+            ]
+        }) {
             let newest = self
                 .admitted
                 .iter()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use guildgate_core::{
+    ClientId,
     client::Refusal,
     form_session::{SessionsInput, Standing},
     hub,
@@ -18,7 +19,7 @@ use crate::{
     clock::Clock,
     edge::ToEdge,
     metrics::Metrics,
-    services::{EdgePort, HubPort, Rights, ServiceParts, Services, SessionCommand},
+    services::{CameIn, EdgePort, HubPort, Rights, ServiceParts, Services, SessionCommand},
 };
 
 /// What a node is told by the database's feed.
@@ -80,6 +81,10 @@ impl EdgePort for Mouth {
 #[async_trait]
 impl HubPort for Mouth {
     fn send(&self, _input: hub::Input) {}
+
+    async fn connect(&self, _: ClientId, _: GuildId, _: Option<UserId>) -> CameIn {
+        CameIn::No
+    }
 
     fn send_to_sessions(&self, input: SessionsInput) {
         let _ = self.0.send(Heard::Sessions(input));

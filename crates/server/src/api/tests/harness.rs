@@ -8,6 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use axum::{Router, body::Body};
 use guildgate_core::{
+    ClientId,
     client::Refusal,
     form_session::{SessionsInput, Standing},
     hub,
@@ -27,7 +28,7 @@ use crate::{
     config::Config,
     edge::ToEdge,
     metrics::Metrics,
-    services::{EdgePort, HubPort, Rights, ServiceParts, Services, SessionCommand},
+    services::{CameIn, EdgePort, HubPort, Rights, ServiceParts, Services, SessionCommand},
     upstream::SendError,
 };
 
@@ -68,6 +69,10 @@ impl EdgePort for Script {
 #[async_trait]
 impl HubPort for Script {
     fn send(&self, _input: hub::Input) {}
+
+    async fn connect(&self, _: ClientId, _: GuildId, _: Option<UserId>) -> CameIn {
+        CameIn::No
+    }
 
     fn send_to_sessions(&self, _input: SessionsInput) {}
 

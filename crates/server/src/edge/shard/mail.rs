@@ -1,12 +1,14 @@
 //! What the rest of the node has to say.
 
+use std::sync::Arc;
+
 use guildgate_core::{
     ClientId,
     client::{Answer, Client, Input},
     hub,
 };
-use guildgate_model::TokenId;
-use guildgate_wire::CloseCode;
+use guildgate_model::{TokenId, UserId};
+use guildgate_wire::{CloseCode, EventFrame};
 
 use super::{
     MAIL_MAX, Shard,
@@ -43,17 +45,36 @@ impl Shard {
             ToEdge::Answer(client, answer) => self.answer(client, answer),
             ToEdge::Hub { output, received } => self.on_hub(output, received),
             ToEdge::User(user, event) => {
-                let slots: Vec<u32> = self
-                    .users
-                    .range((user, 0)..=(user, u32::MAX))
-                    .map(|(_, slot)| *slot)
-                    .collect();
-                for slot in slots {
-                    self.deliver(slot, &event);
+                for slot in self.slots_of(user) {
+                    self.deliver_once(slot, &event);
+                }
+                self.personal.note(user, event);
+            }
+            ToEdge::Acknowledged(user, ids) => {
+                for slot in self.slots_of(user) {
+                    self.step(slot, Input::Acknowledged(&ids));
                 }
             }
             ToEdge::Revoked(token) => self.revoke(token),
             ToEdge::Drain(window) => self.begin_drain(window),
+        }
+    }
+
+    fn slots_of(&self, user: UserId) -> Vec<u32> {
+        self.users
+            .range((user, 0)..=(user, u32::MAX))
+            .map(|(_, slot)| *slot)
+            .collect()
+    }
+
+    /// Brings an event to a client that was not told of it otherwise.
+    fn deliver_once(&mut self, slot: u32, event: &Arc<EventFrame>) {
+        let was_told = self
+            .places
+            .at(slot)
+            .is_some_and(|place| place.client.was_told(event));
+        if !was_told {
+            self.deliver(slot, event);
         }
     }
 
@@ -62,6 +83,7 @@ impl Shard {
             hub::Output::Connected {
                 client,
                 guild,
+                entry: _,
                 guild_json,
                 user,
             } => {
@@ -123,13 +145,22 @@ impl Shard {
                     client,
                     socket,
                     answer,
+                    heard,
                 } = *moving;
                 let Some(slot) = self.settle_in(client, socket) else {
                     return;
                 };
                 self.tell_revoked(slot, &answer);
+                let user = match &answer {
+                    Answer::Full { user, .. } => Some(*user),
+                    _ => None,
+                };
                 if let Some(answer) = self.go_resume(slot, answer) {
                     self.answer_here(slot, answer);
+                    // It was on no shard when these were told.
+                    for event in self.personal.after(heard, user) {
+                        self.deliver_once(slot, &event);
+                    }
                 }
             }
         }

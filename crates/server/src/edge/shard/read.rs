@@ -116,7 +116,9 @@ impl Shard {
                 return;
             };
             let listening = place.client.accepts_text();
-            let bytes_max = place.client.frame_bytes_max(&self.parts.config.limits);
+            let bytes_max = place
+                .client
+                .frame_bytes_max(self.now.mono, &self.parts.config.limits);
             let Some(socket) = &mut place.socket else {
                 return;
             };
@@ -177,11 +179,11 @@ impl Shard {
     }
 
     fn on_deflated(&mut self, slot: u32, payload: &[u8]) {
-        let limits = &self.parts.config.limits;
+        let (now, limits) = (self.now.mono, &self.parts.config.limits);
         let Some(bytes_max) = self
             .places
             .at(slot)
-            .map(|place| place.client.frame_bytes_max(limits))
+            .map(|place| place.client.frame_bytes_max(now, limits))
         else {
             return;
         };

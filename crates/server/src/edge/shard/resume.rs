@@ -18,6 +18,8 @@ pub(in crate::edge) struct Moving {
     pub(super) client: Client,
     pub(super) socket: Socket,
     pub(super) answer: Answer,
+    /// How many of users' events its shard had heard of when the answer came.
+    pub(super) heard: u64,
 }
 
 impl Shard {
@@ -116,6 +118,7 @@ impl Shard {
             client: place.client,
             socket,
             answer,
+            heard: self.personal.heard(),
         };
         let handover = Box::new(Handover::moving(moving));
         self.parts.edges.send(edge, ToEdge::Socket(handover));

@@ -132,7 +132,7 @@ async fn a_submission_is_taken_if_form_and_answers_allow_it() {
     assert_eq!(code, ErrorCode::BadRequest, "a version that is not there");
     let (code, details) = refused(harness.submit(USER, json!({"why": 5}), open).await);
     assert_eq!(code, ErrorCode::InvalidAnswers);
-    assert_eq!(details["errors"][0]["pointer"], "/why");
+    assert_eq!(details["faults"][0]["pointer"], "/why");
 
     let taken = done(harness.submit(USER, why(), open).await);
     assert_eq!(taken["apv"], open.0);
@@ -400,7 +400,10 @@ async fn a_draft_that_is_open_when_it_is_submitted_is_emptied_and_goes_on() {
         user_token,
         gateway_token,
     };
-    sessions.command(Command::Start(credentials)).await;
+    let nonce = None;
+    sessions
+        .command(Command::Start { credentials, nonce })
+        .await;
     let written = sessions.write(Revision::FIRST, "fun").await;
     assert_eq!(written["apv"], 2);
 
@@ -513,4 +516,23 @@ async fn a_form_opens_by_itself_while_nobody_edits_it() {
     let authors: Vec<_> = versions.iter().map(|version| version.actor).collect();
     assert_eq!(authors, [Some(UserId(0)), Some(MANAGER), Some(UserId(0))]);
     stop.cancel();
+}
+
+#[tokio::test]
+async fn everybody_who_answers_a_form_shares_it() {
+    let harness = Harness::ready().await;
+    harness.publish(form(json!(1), Value::Null)).await;
+    let read = async || {
+        let found = harness.services.published_form(GUILD).await;
+        found.expect("a database").expect("a form")
+    };
+    let (first, second) = (read().await, read().await);
+    assert!(Arc::ptr_eq(&first, &second));
+    let newer = harness.publish(form(json!(2), Value::Null)).await;
+    let third = read().await;
+    assert_eq!(third.revision, newer);
+    assert!(
+        !Arc::ptr_eq(&first, &third),
+        "another version is another form"
+    );
 }

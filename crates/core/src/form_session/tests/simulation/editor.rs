@@ -105,7 +105,10 @@ impl Editor {
         };
         self.open = Some(next);
         Some(match next {
-            Open::Start => Command::Start(credentials()),
+            Open::Start => Command::Start {
+                credentials: credentials(),
+                nonce: None,
+            },
             Open::Patch => {
                 let sent = self.unsure.as_ref()?;
                 Command::Patch {
