@@ -194,6 +194,21 @@ impl Form {
         self.fields().find(|field| field.id.as_str() == id)
     }
 
+    /// Whether answers and their intake are judged by `other` as by this form: titles and
+    /// descriptions, and where the fields stand, make no difference.
+    #[must_use]
+    pub fn judges_as(&self, other: &Form) -> bool {
+        let alike = |one: &Field, two: &Field| {
+            (&one.kind, one.length, one.required) == (&two.kind, two.length, two.required)
+        };
+        self.status == other.status
+            && self.fields().count() == other.fields().count()
+            && self.fields().all(|field| {
+                let same = other.field(field.id.as_str());
+                same.is_some_and(|same| alike(field, same))
+            })
+    }
+
     /// The form as a document with every key written out.
     #[must_use]
     pub fn to_document(&self) -> Value {

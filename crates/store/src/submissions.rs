@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use guildgate_model::{
-    ApplicationId, Decision, GuildId, Notification, Revision, SubmissionStatus, UnixMs, UserId,
+    ApplicationId, Decision, Form, GuildId, Notification, Revision, SubmissionStatus, UnixMs,
+    UserId,
 };
 use serde_json::Value;
 
@@ -20,8 +21,11 @@ pub struct NewSubmission {
     /// The answers, already found to fit the form.
     pub answers: Value,
     /// The form's newest version when that was found; none if the guild had no form. It must
-    /// still be.
+    /// still be, unless the newest judges as `form` does.
     pub judged_by: Option<Revision>,
+    /// What that version was, so that an application need not wait for people to stop retitling
+    /// the form.
+    pub form: Option<Form>,
     /// How many the guild takes in all, where the form is open up to a limit. Withdrawn ones
     /// don't count.
     pub limit: Option<u32>,

@@ -281,3 +281,27 @@ fn a_form_whose_time_has_come_has_a_patch_that_opens_it() {
     let opened = Form::check(&document).expect("old data may stand");
     assert_eq!(opened.opening_patch(UnixMs(2_000)), None);
 }
+
+#[test]
+fn a_form_judges_as_another_that_asks_and_takes_the_same() {
+    let field = |id: &str, title: &str, longest: u32| json!({"id": id, "title": title, "type": 0, "length": [0, longest]});
+    let form = |status: u32, fields: &[Value]| {
+        let document = json!({"status": status, "sections": [{"title": "", "fields": fields}]});
+        Form::check(&document).expect("a form")
+    };
+    let (a, b) = (field("a", "A", 5), field("b", "B", 5));
+    let one = form(1, &[a.clone(), b.clone()]);
+    assert!(one.judges_as(&form(1, &[b.clone(), field("a", "other", 5)])));
+    for other in [
+        form(0, &[a.clone(), b.clone()]),
+        form(1, &[field("a", "A", 6), b.clone()]),
+        form(1, &[field("c", "A", 5), b.clone()]),
+        form(1, std::slice::from_ref(&a)),
+        form(1, &[a, b, field("c", "C", 5)]),
+    ] {
+        assert!(
+            !one.judges_as(&other) && !other.judges_as(&one),
+            "{other:?}"
+        );
+    }
+}

@@ -167,6 +167,7 @@ impl Services {
             revision: application.revision,
             answers: answers.to_document(),
             judged_by: Some(published.revision),
+            form: Some(published.form.clone()),
             limit,
             counted_since,
             tasks: outbox::webhooks(

@@ -159,7 +159,7 @@ pub(super) fn await_turn(sql: &mut dyn Sql, key: DocumentKey) -> Result<(), Stor
     sql.await_turn(Turn::Document(guild, user))
 }
 
-fn newest(sql: &mut dyn Sql, key: DocumentKey) -> Result<Option<Document>, StoreError> {
+pub(super) fn newest(sql: &mut dyn Sql, key: DocumentKey) -> Result<Option<Document>, StoreError> {
     let (guild, user) = columns_of(key);
     let rows = sql.query(
         "SELECT d.revision, v.content FROM documents d JOIN document_versions v

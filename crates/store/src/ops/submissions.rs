@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use guildgate_model::{
-    ApplicationId, GuildId, LastReview, NewReview, Revision, SubmissionStatus, UnixMs, UserId,
+    ApplicationId, Form, GuildId, LastReview, NewReview, Revision, SubmissionStatus, UnixMs,
+    UserId,
     form::{FieldId, Renamed},
 };
 use serde_json::json;
@@ -128,8 +129,14 @@ fn submit(
     let form = DocumentKey::Form(new.guild);
     documents::await_turn(sql, form)?;
     documents::await_turn(sql, DocumentKey::Draft(new.guild, new.user))?;
-    if documents::newest_revision(sql, form)? != new.judged_by {
-        return Ok(Err(SubmitRefusal::FormChanged));
+    let is_newest = documents::newest_revision(sql, form)? == new.judged_by;
+    if !is_newest {
+        let newest = documents::newest(sql, form)?;
+        let newest = newest.and_then(|newest| Form::check(&newest.content).ok());
+        let both = newest.zip(new.form.as_ref());
+        if !both.is_some_and(|(newest, judged)| newest.judges_as(judged)) {
+            return Ok(Err(SubmitRefusal::FormChanged));
+        }
     }
     sql.await_turn(Turn::Submissions(new.guild))?;
     let waiting = sql.query(
@@ -146,7 +153,12 @@ fn submit(
         Some(limit) => {
             let taken = count(sql, new.guild, new.counted_since)?;
             if taken >= limit {
-                return Ok(Err(SubmitRefusal::Full));
+                // Another season may have begun meanwhile, with the same limit.
+                return Ok(Err(if is_newest {
+                    SubmitRefusal::Full
+                } else {
+                    SubmitRefusal::FormChanged
+                }));
             }
             taken + 1
         }

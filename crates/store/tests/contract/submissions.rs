@@ -1,5 +1,6 @@
 //! Submissions and reviews.
 
+mod forms;
 mod reviews;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ fn by(user: UserId) -> NewSubmission {
         revision: Revision(3),
         answers: json!({ "why": "because" }),
         judged_by: None,
+        form: None,
         limit: None,
         counted_since: None,
         tasks: Vec::new(),

@@ -145,6 +145,7 @@ async fn apply(writer: &Writer, number: u64) -> String {
             revision: Revision::FIRST,
             answers: json!([number]),
             judged_by: form.expect("read").map(|form| form.revision),
+            form: None,
             limit: None,
             counted_since: None,
             tasks: Vec::new(),

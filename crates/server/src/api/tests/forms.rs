@@ -66,6 +66,7 @@ async fn submit(harness: &Harness, answers: Value) {
         revision: Revision(2),
         answers,
         judged_by: newest,
+        form: None,
         limit: None,
         counted_since: None,
         tasks: Vec::new(),

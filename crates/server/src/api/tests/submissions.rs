@@ -26,6 +26,7 @@ async fn submit(harness: &Harness, user: u64, answers: Value) -> ApplicationId {
         revision: Revision(1),
         answers,
         judged_by: newest,
+        form: None,
         limit: None,
         counted_since: None,
         tasks: Vec::new(),
