@@ -126,7 +126,7 @@ async fn what_cannot_start_says_why_with_a_code_of_its_own() {
     );
     let (code, errors) = run(
         &["serve"],
-        Some("database_url = 'mysql://x'\ndiscord.token='t'"),
+        Some("database_url = 'sqlite:/dev/null/x.db'\ndiscord.token='t'"),
     )
     .await;
     assert_eq!(code, Some(4), "{errors}");

@@ -111,7 +111,12 @@ keys! {
         |c, v| c.data = v.path()?;
     "database_url", Kind::Secret, "",
         "The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; the file `guildgate.db` in `data` if not set. Also `DATABASE_URL`.",
-        |c, v| c.database_url = v.secret()?;
+        |c, v| c.database_url = match v.secret()? {
+            Some(url) if !DATABASE_SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme)) => {
+                return None;
+            }
+            url => url,
+        };
     "admin_key", Kind::Secret, "",
         "Opens `/api/v1` as `Authorization: Bearer`; at least 16 characters. Without it the API refuses. Also `GUILDGATE_ADMIN_KEY`.",
         |c, v| c.admin_key = match v.secret()? {
@@ -248,6 +253,10 @@ keys! {
         "What calls to it are signed with: HMAC-SHA256 over `TIMESTAMP.BODY`.",
         |c, v, picked| c.webhooks.entry(picked.to_owned()).or_default().secret = v.secret()?;
 }
+
+/// What a database's address begins with. A bare path is not taken: an address with its scheme
+/// forgotten would become a file, with the password in its name.
+const DATABASE_SCHEMES: [&str; 3] = ["sqlite:", "postgres://", "postgresql://"];
 
 /// Shortest admin key: what is shorter can be guessed.
 const ADMIN_KEY_BYTES_MIN: usize = 16;

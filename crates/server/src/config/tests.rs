@@ -237,6 +237,26 @@ fn a_secret_is_in_no_error_and_no_debug() {
 }
 
 #[test]
+fn a_database_is_named_with_its_scheme() {
+    for wrong in ["me:sesame@host", "mysql://me:sesame@host/db", "a.db"] {
+        let error = from_environment(&[("DATABASE_URL", wrong)]).expect_err(wrong);
+        let told = error.to_string();
+        assert!(!told.contains(wrong), "{told}");
+        assert!(told.contains("sqlite:PATH or postgres://USER"), "{told}");
+        assert!(told.contains("variable DATABASE_URL"), "{told}");
+    }
+    for (right, kept) in [
+        ("sqlite:a.db", Some("sqlite:a.db")),
+        ("postgresql://host/db", Some("postgresql://host/db")),
+        ("", None),
+    ] {
+        let config = from_environment(&[("DATABASE_URL", right)]).expect(right);
+        let url = config.database_url.as_ref().map(|url| url.expose());
+        assert_eq!(url, kept);
+    }
+}
+
+#[test]
 fn ranges_hold_what_they_say() {
     let check = |range: &str, address: &str, expected: bool| {
         let range: AddressRange = range.parse().expect(range);
