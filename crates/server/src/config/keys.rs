@@ -207,9 +207,9 @@ keys! {
     "log.format", Kind::OneOf(&["human", "json"]), "human",
         "For whom the log is: a person, or one JSON object a line.",
         |c, v| c.log.format = v.one_of(FORMAT)?;
-    "log.level", Kind::Text, "info",
+    "log.level", Kind::LogFilter, "info",
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,guildgate_server=debug`.",
-        |c, v| c.log.level = v.text()?.to_owned();
+        |c, v| c.log.level = v.log_filter()?;
     "discord.token", Kind::Secret, "",
         "The bot's token, from the \"Bot\" page of your application. Also `DISCORD_TOKEN`.",
         |c, v| c.discord.token = v.secret()?;

@@ -190,6 +190,14 @@ fn what_is_wrong_is_told_with_key_place_and_cure() {
     check("data = 1979-05-27", &["`data` is a datetime", "a path"]);
     check("data = {}\n x.y = 1.5", &["`x.y`"]);
     check(
+        "[log]\nlevel = 'inof'",
+        &[
+            "line 2",
+            "`log.level` is \"inof\"",
+            "info,guildgate_server=debug",
+        ],
+    );
+    check(
         "invites.abc = 'x'",
         &["`invites.abc`", "guild's id in digits"],
     );

@@ -47,6 +47,8 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// A number, or `auto`.
     NumberOrAuto,
+    /// A level of the log, or a filter.
+    LogFilter,
 }
 
 impl Kind {
@@ -71,6 +73,7 @@ impl Kind {
                 .collect::<Vec<_>>()
                 .join(" or "),
             Kind::NumberOrAuto => "number or `auto`".into(),
+            Kind::LogFilter => "level or filter".into(),
         }
     }
 
@@ -103,6 +106,11 @@ impl Kind {
                 .collect::<Vec<_>>()
                 .join(" or "),
             Kind::NumberOrAuto => "a whole number from 1 up, or \"auto\"".into(),
+            Kind::LogFilter => {
+                "error, warn, info, debug, trace, or a filter such as \
+                 \"info,guildgate_server=debug\""
+                    .into()
+            }
         }
     }
 }
@@ -199,6 +207,11 @@ impl Value {
             _ => return None,
         };
         number.checked_mul(bytes)
+    }
+
+    pub(super) fn log_filter(&self) -> Option<String> {
+        let text = self.text()?;
+        crate::log::filter(text).map(|_| text.to_owned())
     }
 
     pub(super) fn url(&self) -> Option<String> {
