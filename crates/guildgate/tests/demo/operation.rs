@@ -98,6 +98,55 @@ async fn a_second_signal_stops_at_once() {
     assert_eq!(ended.expect("in time").expect("a status").code(), Some(7));
 }
 
+/// A request that never comes to its end must not hold the process.
+#[tokio::test]
+async fn a_demo_ends_though_a_request_to_its_simulator_does_not() {
+    use tokio::io::AsyncWriteExt as _;
+    let data = Folder::new();
+    let mut gateway = Gateway::start(&data).await;
+    let mut half = tokio::net::TcpStream::connect(gateway.simulator)
+        .await
+        .expect("it listens");
+    half.write_all(
+        b"POST /simulator/faults HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+          Content-Length: 100\r\n\r\n{",
+    )
+    .await
+    .expect("sent");
+    signal(&gateway.process, "TERM").await;
+    let ended = tokio::time::timeout(PATIENCE, gateway.process.wait()).await;
+    assert!(ended.expect("in time").expect("a status").success());
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_process_that_waits_for_its_database() {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    let data = Folder::new();
+    let lock = std::fs::File::create(data.path().join("guildgate.db.lock")).expect("a file");
+    lock.lock().expect("nobody else has it");
+    let mut serve = guildgate()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .env("DISCORD_TOKEN", "simulator")
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary runs");
+    let mut log = BufReader::new(serve.stderr.take().expect("a pipe")).lines();
+    let told = async {
+        while let Some(line) = log.next_line().await.expect("text") {
+            if line.contains("waiting for the database") {
+                return;
+            }
+        }
+        panic!("it ended before it said what it waits for");
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("in time");
+    signal(&serve, "TERM").await;
+    let ended = tokio::time::timeout(PATIENCE, serve.wait()).await;
+    assert!(ended.expect("in time").expect("a status").success());
+}
+
 #[tokio::test]
 async fn what_cannot_start_says_why_with_a_code_of_its_own() {
     let run = async |arguments: &[&str], file: Option<&str>| {
