@@ -66,6 +66,28 @@ async fn an_invite_that_is_set_is_followed() {
 }
 
 #[tokio::test]
+async fn an_invite_that_runs_out_is_told_as_gone() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let mut client = gateway.connect_as(MIA).await;
+    client.settle(gateway.guild_token()).await;
+    let path = format!("/api/v1/guilds/{REST}/invite");
+    let set = async |code: &str| gateway.api("PUT", &path, Some(json!({"code": code}))).await;
+    set("gone").await;
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], false);
+    let channel = guildgate_simulator::demo_ids::CHANNEL;
+    let invites = format!("/channels/{channel}/invites");
+    let brief = json!({"code": "brief", "max_age": 2});
+    gateway.discord("POST", &invites, Some(brief)).await;
+    set("brief").await;
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], true);
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], false);
+}
+
+#[tokio::test]
 async fn a_signal_lets_clients_go_and_the_process_ends() {
     let data = Folder::new();
     let mut gateway = Gateway::start(&data).await;
