@@ -159,8 +159,28 @@ fn what_is_wrong_is_told_with_key_place_and_cure() {
     check("heartbeat.interval = '0s'", &["`heartbeat.interval`"]);
     check(
         "limits.frames = -1",
-        &["`limits.frames` is -1", "from 0 to"],
+        &["`limits.frames` is -1", "from 1 to"],
     );
+    for key in [
+        "connections",
+        "connections_per_ip",
+        "questions",
+        "frames",
+        "session_frames",
+        "queue_frames",
+    ] {
+        check(&format!("limits.{key} = 0"), &[key, "from 1 to"]);
+    }
+    for key in [
+        "body_bytes",
+        "frame_bytes",
+        "session_frame_bytes",
+        "queue_bytes",
+    ] {
+        check(&format!("limits.{key} = 0"), &[key, "at least 1 byte"]);
+    }
+    check("resume.window = '31d'", &["`resume.window`", "at most"]);
+    check("resume.events = -1", &["from 0 to"]);
     check(
         "limits.body_bytes = '1 flop'",
         &["`limits.body_bytes` is \"1 flop\"", "4KiB"],
