@@ -207,6 +207,29 @@ async fn what_cannot_start_says_why_with_a_code_of_its_own() {
 }
 
 #[tokio::test]
+async fn the_command_that_the_greeting_shows_issues_a_token_that_works() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let arguments = gateway.token_command.strip_prefix("guildgate ");
+    let output = tokio::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "{} {}",
+            env!("CARGO_BIN_EXE_guildgate"),
+            arguments.expect("a command of guildgate's")
+        ))
+        .current_dir("/")
+        .output()
+        .await
+        .expect("a shell");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let token = String::from_utf8(output.stdout).expect("text");
+    let mut client = gateway.connect().await;
+    client.authenticate(Some(token.trim()), Some(MIA)).await;
+}
+
+#[tokio::test]
 async fn a_refused_bot_token_ends_the_process_with_the_cure() {
     let data = Folder::new();
     let gateway = Gateway::start(&data).await;

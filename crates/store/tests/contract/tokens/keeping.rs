@@ -145,7 +145,7 @@ contract! {
             uses: Uses::Limited(1),
             ..of(TokenKind::User)
         };
-        let (used, secret) = store.issue_token(once.clone(), NOW).await.expect("issued");
+        let (used, secret) = store.issue_token(once, NOW).await.expect("issued");
         let (unused, _) = store.issue_token(once, NOW).await.expect("issued");
         let tried = store
             .authenticate(&secret, TokenKind::User, Owner::Any, later(10))
