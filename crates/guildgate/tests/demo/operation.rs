@@ -202,6 +202,16 @@ async fn what_cannot_start_says_why_with_a_code_of_its_own() {
     .await;
     assert_eq!(code, Some(4), "{errors}");
     let (code, errors) = run(&["token", "revoke", "1"], None).await;
+    assert_eq!(code, Some(4), "{errors}");
+    assert!(
+        errors.contains("there is no database at /") && errors.contains("--data"),
+        "{errors}"
+    );
+    let (code, errors) = run(
+        &["token", "revoke", "1"],
+        Some("database_url = 'sqlite::memory:'"),
+    )
+    .await;
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains("token list"), "{errors}");
 }
@@ -210,7 +220,7 @@ async fn what_cannot_start_says_why_with_a_code_of_its_own() {
 async fn the_command_that_the_greeting_shows_issues_a_token_that_works() {
     let data = Folder::new();
     let gateway = Gateway::start(&data).await;
-    let arguments = gateway.token_command.strip_prefix("guildgate ");
+    let arguments = gateway.issue_command.strip_prefix("guildgate ");
     let output = tokio::process::Command::new("sh")
         .arg("-c")
         .arg(format!(
