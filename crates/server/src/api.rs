@@ -115,11 +115,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// All that is served over plain HTTP.
 pub fn router(api: Api) -> Router {
-    let (router, _) = described();
+    let (mut router, _) = described();
+    // One by one: a route for every path would make a call of an unknown one with POST a call
+    // with the wrong method.
+    for asset in api.assets {
+        router = router.route(&format!("/{}", asset.path), get(page::asset));
+    }
     router
         .route("/", get(page::index))
         .route("/demo.json", get(page::demo))
-        .route("/{*path}", get(page::asset))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(api.clone(), count))

@@ -399,11 +399,14 @@ async fn the_page_is_served_and_may_load_nothing_else() {
         "/console/",
         "/etc/passwd",
         "/%2e%2e",
+        "/%ff",
         "/x",
     ] {
-        let reply = harness.send(Method::GET, path, &[], None).await;
-        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
-        reply.problem();
+        for method in [Method::GET, Method::POST] {
+            let reply = harness.send(method.clone(), path, &[], None).await;
+            assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
+            reply.problem();
+        }
     }
 }
 

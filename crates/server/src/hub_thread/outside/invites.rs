@@ -11,7 +11,10 @@ use guildgate_model::GuildId;
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use super::{Outside, POLL_PAUSE};
-use crate::upstream::rest::{RestError, chain};
+use crate::{
+    services::HubPort as _,
+    upstream::rest::{RestError, chain},
+};
 
 /// An invite is asked for again after this, should it be used up: at [`POLL_PAUSE`] between two
 /// of them, that is one request in five of what Discord allows at the very most.
