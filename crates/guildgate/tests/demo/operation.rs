@@ -266,6 +266,26 @@ async fn a_refused_bot_token_ends_the_process_with_the_cure() {
 }
 
 #[tokio::test]
+async fn check_refuses_tls_files_that_serve_would_refuse() {
+    let data = Folder::new();
+    let output = guildgate()
+        .arg("check")
+        .env("GUILDGATE_DATA", data.path())
+        .env("GUILDGATE_TLS__CERTIFICATE", data.path().join("no.pem"))
+        .env("GUILDGATE_TLS__KEY", data.path().join("no.key"))
+        .output()
+        .await
+        .expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("TLS            FAILED: `tls.certificate` is")
+            && said.contains("check that it exists"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn check_tells_what_works_and_what_does_not() {
     let data = Folder::new();
     let gateway = Gateway::start(&data).await;
