@@ -38,6 +38,7 @@ use timers::{Timer, Timers};
 use turn::{Turn, Verdict};
 
 pub use config::Config;
+pub use invite::InviteStanding;
 pub use links::Readiness;
 pub use ports::{
     Arrival, Audience, Entry, Input, MemberEvents, Output, Query, Rights, SessionCommand,
@@ -114,9 +115,14 @@ impl Hub {
                 guild.polled(member_count, turn);
             }),
             Input::MemberEvents(member_events) => self.on_member_events(now, member_events, out),
-            Input::Invites { guild, codes } => self.at_guild(guild, now, out, |guild, turn| {
-                guild.invites_said(|invite| invite.on_list(&codes), turn);
+            Input::Invite {
+                guild,
+                code,
+                standing,
+            } => self.at_guild(guild, now, out, |guild, turn| {
+                guild.invites_said(|invite| invite.on_answer(&code, standing), turn);
             }),
+            Input::InviteDoubted(guild) => self.at_guild(guild, now, out, Guild::ask_invite),
             Input::InviteSet { guild, code } => self.on_invite_set(now, guild, code, out),
             Input::Command(command) => self.on_command(now, command, out),
             Input::Sessions(input) => self.feed_sessions(now, input, out),

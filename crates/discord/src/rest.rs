@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use guildgate_model::{MemberData, UserId};
+use guildgate_model::{GuildId, MemberData, UnixMs, UserId};
 
 use crate::{
     SessionStartLimit,
     decode::member,
     json::{Cursor, Malformed},
+    parse_timestamp,
 };
 
 /// The answer of `GET /gateway/bot`.
@@ -30,6 +31,15 @@ pub struct GuildCounts {
     pub members: Option<u64>,
     /// How many of them are online, about.
     pub online: Option<u64>,
+}
+
+/// The answer of `GET /invites/{code}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invite {
+    /// Where it leads, if to a guild.
+    pub guild: Option<GuildId>,
+    /// When it runs out, if by itself.
+    pub expires_at: Option<UnixMs>,
 }
 
 /// The answer of `GET /applications/@me`.
@@ -123,21 +133,31 @@ pub fn guild_counts(bytes: &[u8]) -> Result<GuildCounts, Malformed> {
     Ok(counts)
 }
 
-/// Reads the codes of a list of invites.
+/// Reads an invite.
 ///
 /// # Errors
 /// [`Malformed`].
-pub fn invite_codes(bytes: &[u8]) -> Result<Vec<Box<str>>, Malformed> {
-    let mut codes = Vec::new();
-    Cursor::new(bytes).items(|item| {
-        item.fields(|key, value| {
-            if key == b"code" {
-                codes.extend(value.text()?.map(Box::from));
+pub fn invite(bytes: &[u8]) -> Result<Invite, Malformed> {
+    let mut invite = Invite {
+        guild: None,
+        expires_at: None,
+    };
+    Cursor::new(bytes).fields(|key, value| {
+        match key {
+            b"guild" => value.fields(|key, value| {
+                if key == b"id" {
+                    invite.guild = value.number()?.map(GuildId);
+                }
+                Ok(())
+            })?,
+            b"expires_at" => {
+                invite.expires_at = value.text()?.and_then(|text| parse_timestamp(&text));
             }
-            Ok(())
-        })
+            _ => {}
+        }
+        Ok(())
     })?;
-    Ok(codes)
+    Ok(invite)
 }
 
 /// Reads a member; none if it names no user.
@@ -234,8 +254,15 @@ mod tests {
     fn the_other_answers_are_read() {
         let counts = guild_counts(br#"{"id":"1","approximate_member_count":7}"#).expect("JSON");
         assert_eq!((counts.members, counts.online), (Some(7), None));
-        let codes = invite_codes(br#"[{"code":"a","guild":{"code":"x"}},{"code":"b"},{}]"#);
-        assert_eq!(codes, Ok(vec!["a".into(), "b".into()]));
+        let seen =
+            invite(br#"{"code":"a","guild":{"id":"5"},"expires_at":"1970-01-01T00:00:01+00:00"}"#);
+        let seen = seen.expect("JSON");
+        assert_eq!(
+            (seen.guild, seen.expires_at),
+            (Some(GuildId(5)), Some(UnixMs(1000)))
+        );
+        let seen = invite(br#"{"code":"a","guild":null,"expires_at":null}"#).expect("JSON");
+        assert_eq!((seen.guild, seen.expires_at), (None, None));
         let seen = member(br#"{"user":{"id":"5"},"roles":["6"]}"#).expect("JSON");
         assert_eq!(seen.expect("a user").user, UserId(5));
         let seen = application(br#"{"id":"5","name":"n","flags":32768}"#).expect("JSON");

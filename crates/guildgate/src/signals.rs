@@ -26,4 +26,12 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
+
+    /// Does something unless a signal comes first; none if one did.
+    pub async fn before<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.next() => None,
+        }
+    }
 }

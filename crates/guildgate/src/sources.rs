@@ -1,6 +1,6 @@
 //! Where a command's configuration comes from.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use guildgate_server::config::{Config, Flag, Sources};
 use guildgate_store::{Store, StoreError};
@@ -26,11 +26,27 @@ pub fn flag(flag: &'static str, key: &'static str, value: Option<String>) -> Opt
 }
 
 /// The database that a configuration names.
+///
+/// It may be waited for without end: of several processes that start at once one brings the
+/// tables up to date, and that takes as long as the tables are large.
 pub async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    guildgate_store::open(config.database().expose())
-        .await
-        .map_err(database)
+    let location = config.database();
+    let mut opening = pin!(guildgate_store::open(location.expose()));
+    let opened = match tokio::time::timeout(SILENCE_MAX, &mut opening).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            tracing::warn!(
+                "waiting for the database: it is slow to answer, or another process is \
+                 bringing its tables up to date"
+            );
+            opening.await
+        }
+    };
+    opened.map_err(database)
 }
+
+/// How long the database is waited for before it is said that it is.
+const SILENCE_MAX: Duration = Duration::from_secs(2);
 
 /// A failure of the database.
 pub fn database(error: StoreError) -> Failure {

@@ -81,12 +81,43 @@ impl utoipa::Modify for AdminKey {
     }
 }
 
+/// What is guarded by the admin key can answer 503, whatever it does: there may be no key.
+fn note_unavailable(api: &mut utoipa::openapi::OpenApi) {
+    let problem = utoipa::openapi::ContentBuilder::new()
+        .schema(Some(utoipa::openapi::Ref::from_schema_name("Problem")))
+        .build();
+    let unavailable = utoipa::openapi::ResponseBuilder::new()
+        .description("No admin key is set, or what is needed does not answer")
+        .content("application/problem+json", problem)
+        .build();
+    for item in api.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
+        let guarded = operations
+            .into_iter()
+            .flatten()
+            .filter(|operation| operation.security.is_some());
+        for operation in guarded {
+            operation
+                .responses
+                .responses
+                .entry("503".to_owned())
+                .or_insert_with(|| utoipa::openapi::RefOr::T(unavailable.clone()));
+        }
+    }
+}
+
 /// The admin key's name in the description.
 const ADMIN_KEY: &str = "admin_key";
 
 /// Every route and its description.
 fn described() -> (Router<Api>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Description::openapi())
+    let (router, mut api) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(tokens::issue, tokens::list))
         .routes(routes!(tokens::revoke))
         .routes(routes!(guilds::list))
@@ -104,7 +135,9 @@ fn described() -> (Router<Api>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(describe))
-        .split_for_parts()
+        .split_for_parts();
+    note_unavailable(&mut api);
+    (router, api)
 }
 
 /// The description of the API.
@@ -115,11 +148,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// All that is served over plain HTTP.
 pub fn router(api: Api) -> Router {
-    let (router, _) = described();
+    let (mut router, _) = described();
+    // One by one: a route for every path would make a call of an unknown one with POST a call
+    // with the wrong method.
+    for asset in api.assets {
+        router = router.route(&format!("/{}", asset.path), get(page::asset));
+    }
     router
         .route("/", get(page::index))
         .route("/demo.json", get(page::demo))
-        .route("/{*path}", get(page::asset))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(api.clone(), count))

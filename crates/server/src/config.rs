@@ -200,11 +200,18 @@ impl Config {
     pub fn database(&self) -> Secret {
         match &self.database_url {
             Some(url) => url.clone(),
-            None => Secret::new(format!(
-                "sqlite:{}",
-                self.data.join("guildgate.db").display()
-            )),
+            None => Secret::new(format!("sqlite:{}", self.own_file().display())),
         }
+    }
+
+    /// The database's file, where it is one in the data folder.
+    #[must_use]
+    pub fn database_file(&self) -> Option<PathBuf> {
+        self.database_url.is_none().then(|| self.own_file())
+    }
+
+    fn own_file(&self) -> PathBuf {
+        self.data.join("guildgate.db")
     }
 }
 

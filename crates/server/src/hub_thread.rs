@@ -85,8 +85,13 @@ pub enum HubRequest {
         /// Whom.
         users: Vec<UserId>,
     },
-    /// Fetch the guild's invites; the answer goes to [`HubHandle`] as `Invites`.
-    Invites(GuildId),
+    /// Ask Discord for the invite; the answer goes to [`HubHandle`] as `Invite`.
+    Invite {
+        /// Where.
+        guild: GuildId,
+        /// Its code.
+        code: Box<str>,
+    },
     /// An application session's question.
     Session {
         /// Which session asks.

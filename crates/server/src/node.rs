@@ -174,6 +174,7 @@ impl Node {
             services: services.clone(),
             upstream: upstream.handle(),
             rest: upstream.rest(),
+            clock,
             status: upstream.status(),
             intents: base.config.discord.intents,
         };

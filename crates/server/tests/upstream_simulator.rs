@@ -219,8 +219,9 @@ async fn members_invites_counts_and_roles_are_asked_for() {
     let rest = side.upstream.rest();
     let counts = rest.guild_counts(GUILD).await.expect("counts");
     assert!(counts.members.is_some_and(|members| members > 0));
-    rest.guild_invites(GUILD).await.expect("invites");
-    assert!(!rest.invite_exists("nosuch").await.expect("an answer"));
+    let invite = rest.invite(demo_ids::INVITE).await.expect("an answer");
+    assert_eq!(invite.expect("an invite").guild, Some(GUILD));
+    assert_eq!(rest.invite("nosuch").await.expect("an answer"), None);
     let application = rest.application().await.expect("an application");
     assert_eq!(application.id, Some(demo_ids::BOT));
     let mia = rest.member(GUILD, demo_ids::MIA).await.expect("an answer");

@@ -11,6 +11,12 @@ use std::{
     time::Duration,
 };
 
+use axum::{
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
 use guildgate_model::Mono;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -148,7 +154,9 @@ pub(crate) async fn accept(
         stopping: stopping.clone(),
         tasks: tasks.clone(),
     };
-    let router = rest::router(shared).merge(upgrade::router(sockets));
+    let router = rest::router(shared)
+        .merge(upgrade::router(sockets))
+        .layer(middleware::from_fn(in_time));
     loop {
         let stream = tokio::select! {
             () = stopping.cancelled() => return,
@@ -181,7 +189,11 @@ pub(crate) async fn accept(
                 ended = connection.as_mut() => ended,
                 () = stopping.cancelled() => {
                     connection.as_mut().graceful_shutdown();
-                    connection.await
+                    match tokio::time::timeout(STOP_GRACE, connection).await {
+                        Ok(ended) => ended,
+                        // Whoever is in the middle of a request may never come to its end.
+                        Err(_) => return,
+                    }
                 }
             };
             if let Err(error) = ended {
@@ -191,5 +203,16 @@ pub(crate) async fn accept(
     }
 }
 
+/// Answers 408 to a request whose body does not come; nothing else here takes time.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(BODY_PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}
+
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const HEADER_PATIENCE: Duration = Duration::from_secs(30);
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a request may still take when the simulator is stopped.
+const STOP_GRACE: Duration = Duration::from_secs(2);

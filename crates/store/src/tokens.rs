@@ -183,7 +183,8 @@ pub trait Tokens: Send + Sync {
         now: UnixMs,
     ) -> Result<Option<TokenRecord>, StoreError>;
 
-    /// Forgets tokens that expired or were revoked before `before`. Answers how many.
+    /// Forgets tokens that expired, were revoked or were used up before `before`. Answers how
+    /// many.
     ///
     /// # Errors
     /// [`StoreError`] if the database failed.

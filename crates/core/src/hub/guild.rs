@@ -114,8 +114,16 @@ impl Guild {
         }
         let valid_before = self.invite_valid();
         self.invite = code.map(|code| Box::new(Invite::new(code)));
-        self.ask_invites(turn);
+        self.ask_invite(turn);
         self.after_invite(valid_before, turn);
+    }
+
+    /// An invite was made. If it is the one that is set, Discord is asked until when it is good.
+    pub(super) fn invite_created(&mut self, code: &str, turn: &mut Turn<'_>) {
+        self.invites_said(|invite| invite.on_created(code), turn);
+        if self.invite.as_deref().map(Invite::code) == Some(code) {
+            self.ask_invite(turn);
+        }
     }
 
     /// Something was said about the guild's invites; `tell` passes it to the one that is set.
@@ -213,10 +221,14 @@ impl Guild {
         })
     }
 
-    fn ask_invites(&mut self, turn: &mut Turn<'_>) {
+    /// Has Discord asked for the invite that is set, if one is.
+    pub(super) fn ask_invite(&mut self, turn: &mut Turn<'_>) {
         if let Some(invite) = self.invite.as_deref_mut() {
             invite.on_ask();
-            turn.out.push(Output::FetchInvites(self.id));
+            turn.out.push(Output::FetchInvite {
+                guild: self.id,
+                code: invite.code().into(),
+            });
         }
     }
 

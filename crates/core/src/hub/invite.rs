@@ -4,23 +4,25 @@
 #[derive(Debug)]
 pub(super) struct Invite {
     code: Box<str>,
-    standing: Standing,
+    standing: InviteStanding,
     answer: Answer,
 }
 
+/// Whether an invite exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+pub enum InviteStanding {
+    /// It does.
     Exists,
-    /// Deleted, or never heard of.
+    /// Deleted, run out, another guild's, or never heard of.
     Absent,
 }
 
-/// Whether a list of invites that comes in is newer than what is known.
+/// Whether an answer of Discord's that comes in is newer than what is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
-    /// No event has spoken of the invite since the list was asked for.
+    /// No event has spoken of the invite since Discord was asked.
     Welcome,
-    /// One has: the list may have been made before it.
+    /// One has: the answer may have been made before it.
     Overtaken,
 }
 
@@ -29,7 +31,7 @@ impl Invite {
     pub(super) fn new(code: Box<str>) -> Invite {
         Invite {
             code,
-            standing: Standing::Absent,
+            standing: InviteStanding::Absent,
             answer: Answer::Welcome,
         }
     }
@@ -41,35 +43,32 @@ impl Invite {
 
     /// Whether it exists, as far as is known.
     pub(super) fn exists(&self) -> bool {
-        self.standing == Standing::Exists
+        self.standing == InviteStanding::Exists
     }
 
-    /// The guild's invites are about to be asked for.
+    /// Discord is about to be asked for it.
     pub(super) fn on_ask(&mut self) {
         self.answer = Answer::Welcome;
     }
 
-    /// These are the guild's invites.
-    pub(super) fn on_list(&mut self, codes: &[Box<str>]) {
-        if self.answer == Answer::Welcome {
-            self.standing = match codes.contains(&self.code) {
-                true => Standing::Exists,
-                false => Standing::Absent,
-            };
+    /// This is how Discord, when asked, said that the invite with this code stands.
+    pub(super) fn on_answer(&mut self, code: &str, standing: InviteStanding) {
+        if *self.code == *code && self.answer == Answer::Welcome {
+            self.standing = standing;
         }
     }
 
     /// An invite was made.
     pub(super) fn on_created(&mut self, code: &str) {
-        self.on_event(code, Standing::Exists);
+        self.on_event(code, InviteStanding::Exists);
     }
 
     /// An invite was deleted, or ran out.
     pub(super) fn on_deleted(&mut self, code: &str) {
-        self.on_event(code, Standing::Absent);
+        self.on_event(code, InviteStanding::Absent);
     }
 
-    fn on_event(&mut self, code: &str, standing: Standing) {
+    fn on_event(&mut self, code: &str, standing: InviteStanding) {
         if *self.code == *code {
             self.standing = standing;
             self.answer = Answer::Overtaken;
@@ -81,15 +80,13 @@ impl Invite {
 mod tests {
     use super::*;
 
-    fn codes(codes: &[&str]) -> Vec<Box<str>> {
-        codes.iter().map(|&code| code.into()).collect()
-    }
-
     #[test]
-    fn lists_and_events_settle_whether_it_exists() {
+    fn answers_and_events_settle_whether_it_exists() {
         let mut invite = Invite::new("abc".into());
         assert!(!invite.exists());
-        invite.on_list(&codes(&["x", "abc"]));
+        invite.on_answer("x", InviteStanding::Exists);
+        assert!(!invite.exists());
+        invite.on_answer("abc", InviteStanding::Exists);
         assert!(invite.exists());
         invite.on_deleted("x");
         assert!(invite.exists());
@@ -100,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_made_before_an_event_does_not_undo_it() {
+    fn an_answer_made_before_an_event_does_not_undo_it() {
         let mut invite = Invite::new("abc".into());
         invite.on_ask();
         invite.on_created("abc");
-        invite.on_list(&codes(&[]));
+        invite.on_answer("abc", InviteStanding::Absent);
         assert!(invite.exists());
         invite.on_ask();
-        invite.on_list(&codes(&[]));
+        invite.on_answer("abc", InviteStanding::Absent);
         assert!(!invite.exists());
     }
 }

@@ -8,6 +8,7 @@ use guildgate_model::{
 use guildgate_wire::{EventFrame, UserView};
 use serde_json::value::RawValue;
 
+use super::InviteStanding;
 use crate::{
     ClientId,
     client::Refusal,
@@ -54,13 +55,17 @@ pub enum Input {
     },
     /// The bot may or may not be sent member events; while not, guilds are `approximate`.
     MemberEvents(MemberEvents),
-    /// The invites that exist, by REST at start; INVITE_* events keep it current.
-    Invites {
+    /// How an invite stands, by REST; INVITE_* events keep it current.
+    Invite {
         /// Where.
         guild: GuildId,
-        /// Their codes.
-        codes: Vec<Box<str>>,
+        /// Its code.
+        code: Box<str>,
+        /// How it stands.
+        standing: InviteStanding,
     },
+    /// The invite that is set for a guild may have run out, of which no event tells.
+    InviteDoubted(GuildId),
     /// The invite that the site shows for a guild was chosen, or given up.
     InviteSet {
         /// Where.
@@ -219,9 +224,14 @@ pub enum Output {
         /// How the user stands, or what a client is told where that cannot be known.
         result: Result<Rights, Refusal>,
     },
-    /// An invite is set for the guild, and the guild is new or back: fetch its invites by REST;
-    /// the answer comes as [`Input::Invites`].
-    FetchInvites(GuildId),
+    /// An invite is set for the guild, and the guild is new or back, the invite is, or it is in
+    /// doubt: ask for it by REST; the answer comes as [`Input::Invite`].
+    FetchInvite {
+        /// Where.
+        guild: GuildId,
+        /// Its code.
+        code: Box<str>,
+    },
     /// A guild came in; for the log and the counters.
     Arrived {
         /// Which.

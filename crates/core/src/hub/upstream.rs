@@ -64,7 +64,7 @@ impl Hub {
                 members, not_found, ..
             } => guild.members_answered(members, not_found, turn),
             UpstreamEvent::InviteCreated { code, .. } => {
-                guild.invites_said(|invite| invite.on_created(&code), turn);
+                guild.invite_created(&code, turn);
             }
             UpstreamEvent::InviteDeleted { code, .. } => {
                 guild.invites_said(|invite| invite.on_deleted(&code), turn);

@@ -4,6 +4,7 @@ use guildgate_discord::Intents;
 use guildgate_server::{
     clock::Clock,
     config::Config,
+    front::Tls,
     upstream::rest::{Rest, RestError, chain},
 };
 
@@ -18,6 +19,7 @@ pub async fn run(arguments: Check) -> Result<(), Failure> {
     println!("configuration  valid");
     let mut worst = None;
     for (part, checked) in [
+        ("TLS          ", tls(&config)),
         ("database     ", database(&config).await),
         ("Discord      ", discord(&config).await),
     ] {
@@ -33,6 +35,15 @@ pub async fn run(arguments: Check) -> Result<(), Failure> {
         println!("API            off: set `admin_key`, or GUILDGATE_ADMIN_KEY, to switch it on");
     }
     worst.map_or(Ok(()), Err)
+}
+
+fn tls(config: &Config) -> Result<String, Failure> {
+    let Some(files) = &config.tls else {
+        return Ok("off: the gateway speaks plain HTTP".to_owned());
+    };
+    Tls::load(&files.certificate, &files.key)
+        .map(|_| "certificate and key fit each other".to_owned())
+        .map_err(|error| Failure::new(Code::Configuration, error))
 }
 
 async fn database(config: &Config) -> Result<String, Failure> {

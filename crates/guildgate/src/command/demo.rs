@@ -11,7 +11,7 @@ use guildgate_server::{
     log,
     node::{Node, NodeParts},
 };
-use guildgate_simulator::{Motion, SimulatorConfig, World, demo_ids};
+use guildgate_simulator::{Motion, Simulator, SimulatorConfig, World, demo_ids};
 
 use crate::{
     cli::Demo,
@@ -27,7 +27,7 @@ use crate::{
 use accounts::Kept;
 
 pub async fn run(arguments: Demo) -> Result<(), Failure> {
-    let signals = Signals::take()?;
+    let mut signals = Signals::take()?;
     let flags = [
         flag("--listen", "listen", Some(arguments.listen.to_string())),
         flag("--data", "data", Some(arguments.data.display().to_string())),
@@ -44,6 +44,18 @@ pub async fn run(arguments: Demo) -> Result<(), Failure> {
     log::init(&config.log).map_err(Failure::other)?;
     serve::raise_file_limit(0);
 
+    let Some(started) = signals.before(start(&arguments, config)).await else {
+        return Ok(());
+    };
+    let (node, simulator) = started?;
+    let ended = serve::until_stopped(node, &mut signals).await;
+    // A second signal does not wait for whoever is in the middle of a request.
+    let _ = signals.before(simulator.stop()).await;
+    ended
+}
+
+/// Starts everything, and greets when clients are let in.
+async fn start(arguments: &Demo, mut config: Config) -> Result<(Node, Simulator), Failure> {
     let world = World::demo();
     let simulator = simulate::start(SimulatorConfig {
         motion: if arguments.still {
@@ -78,9 +90,7 @@ pub async fn run(arguments: Demo) -> Result<(), Failure> {
         () = node.ready() => println!("{greeting}"),
         failed = node.failed() => return Err(node_failure(failed)),
     }
-    let ended = serve::until_stopped(node, signals).await;
-    simulator.stop().await;
-    ended
+    Ok((node, simulator))
 }
 
 /// Makes the simulator the Discord of a configuration, and the data folder its database.

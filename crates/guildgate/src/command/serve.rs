@@ -34,35 +34,46 @@ pub async fn run(arguments: Serve) -> Result<(), Failure> {
             ),
         ));
     }
-    let signals = Signals::take()?;
+    let mut signals = Signals::take()?;
     raise_file_limit(config.connections_max);
-    let store = open(&config).await?;
-    let node = Node::start(NodeParts {
-        config,
-        store,
-        assets: ASSETS,
-        demo: None,
-    })
-    .await
-    .map_err(node_failure)?;
-    until_stopped(node, signals).await
-}
-
-/// Runs a node until it fails for good, or a signal stops it: the first lets clients go one by
-/// one, the second stops at once.
-pub async fn until_stopped(node: Node, mut signals: Signals) -> Result<(), Failure> {
-    tokio::select! {
-        () = signals.next() => {}
-        failed = node.failed() => {
-            // Clients are let go as on any other day; only then is it told.
-            node.drain().await;
-            return Err(node_failure(failed));
+    let starting = async {
+        let store = open(&config).await?;
+        let parts = NodeParts {
+            config,
+            store,
+            assets: ASSETS,
+            demo: None,
+        };
+        Node::start(parts).await.map_err(node_failure)
+    };
+    match signals.before(starting).await {
+        Some(node) => until_stopped(node?, &mut signals).await,
+        None => {
+            tracing::info!("stopped before it had started");
+            Ok(())
         }
     }
-    tracing::info!("stopping; a second signal stops at once");
-    tokio::select! {
-        () = node.drain() => Ok(()),
-        () = signals.next() => Err(Failure::new(
+}
+
+/// Runs a node until it fails for good, or a signal stops it. Clients are then let go one by
+/// one, as on any other day; a signal meanwhile stops at once.
+pub async fn until_stopped(node: Node, signals: &mut Signals) -> Result<(), Failure> {
+    let failure = tokio::select! {
+        () = signals.next() => None,
+        failed = node.failed() => Some(node_failure(failed)),
+    };
+    match &failure {
+        None => tracing::info!("stopping; a second signal stops at once"),
+        Some(failure) => tracing::error!(
+            %failure,
+            "it cannot go on: clients are let go; a signal stops at once"
+        ),
+    }
+    let drained = signals.before(node.drain()).await;
+    match (failure, drained) {
+        (Some(failure), _) => Err(failure),
+        (None, Some(())) => Ok(()),
+        (None, None) => Err(Failure::new(
             Code::Interrupted,
             anyhow!("stopped at once by a second signal; what was answered is kept"),
         )),

@@ -51,7 +51,8 @@ pub async fn run(arguments: Simulate) -> Result<(), Failure> {
     );
     println!("Ctrl-C stops it.");
     signals.next().await;
-    simulator.stop().await;
+    // A second signal does not wait for whoever is in the middle of a request.
+    let _ = signals.before(simulator.stop()).await;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Database, Issue, List, Revoke, Token, TokenAction},
-    exit::Failure,
+    exit::{Code, Failure},
     sources::{database, flag, load, open},
 };
 
@@ -32,6 +32,20 @@ async fn store(of: Database) -> Result<Arc<dyn Store>, Failure> {
         database_url: config.database_url.filter(|_| !here),
         ..config
     };
+    if let Some(file) = config.database_file()
+        && !file.exists()
+    {
+        // Made anew it would take the token, and no gateway would ever know of it.
+        return Err(Failure::new(
+            Code::Database,
+            anyhow!(
+                "there is no database at {}: name the gateway's folder with --data or its \
+                 configuration with --config; `guildgate serve` or `guildgate demo` makes the \
+                 database when it first starts",
+                std::path::absolute(&file).unwrap_or(file).display()
+            ),
+        ));
+    }
     open(&config).await
 }
 

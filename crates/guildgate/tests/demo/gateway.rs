@@ -73,6 +73,8 @@ pub struct Gateway {
     pub process: Child,
     pub address: SocketAddr,
     pub simulator: SocketAddr,
+    /// The command by which its greeting says that tokens are issued.
+    pub issue_command: String,
     kept: Value,
     _greeting: BufReader<ChildStdout>,
 }
@@ -111,9 +113,10 @@ impl Gateway {
         let mut process = change(&mut command).spawn().expect("the binary runs");
         let stdout = process.stdout.take().expect("a pipe");
         let mut greeting = BufReader::new(stdout);
-        let (address, simulator) = tokio::time::timeout(PATIENCE, read(&mut greeting))
-            .await
-            .expect("a greeting in time");
+        let (address, simulator, issue_command) =
+            tokio::time::timeout(PATIENCE, read(&mut greeting))
+                .await
+                .expect("a greeting in time");
         let mut kept = String::new();
         std::fs::File::open(data.path().join("demo.json"))
             .and_then(|mut file| file.read_to_string(&mut kept))
@@ -122,6 +125,7 @@ impl Gateway {
             process,
             address,
             simulator,
+            issue_command,
             kept: serde_json::from_str(&kept).expect("JSON"),
             _greeting: greeting,
         }
@@ -201,9 +205,10 @@ impl Gateway {
     }
 }
 
-/// Reads where both listen.
-async fn read(greeting: &mut BufReader<ChildStdout>) -> (SocketAddr, SocketAddr) {
+/// Reads where both listen, and how tokens are issued.
+async fn read(greeting: &mut BufReader<ChildStdout>) -> (SocketAddr, SocketAddr, String) {
     let mut gateway = None;
+    let mut issue_command = String::new();
     loop {
         let mut line = String::new();
         let read = greeting.read_line(&mut line).await.expect("text");
@@ -211,7 +216,10 @@ async fn read(greeting: &mut BufReader<ChildStdout>) -> (SocketAddr, SocketAddr)
         let address = |text: &str| text.split('/').next().and_then(|text| text.parse().ok());
         if let Some((_, rest)) = line.split_once("Discord: http://") {
             let gateway = gateway.expect("the gateway's address comes first");
-            return (gateway, address(rest).expect("an address"));
+            return (gateway, address(rest).expect("an address"), issue_command);
+        }
+        if let Some((_, rest)) = line.split_once("More tokens: ") {
+            issue_command = rest.trim().to_owned();
         }
         if gateway.is_none()
             && let Some((_, rest)) = line.split_once("http://")

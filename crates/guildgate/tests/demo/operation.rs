@@ -66,6 +66,28 @@ async fn an_invite_that_is_set_is_followed() {
 }
 
 #[tokio::test]
+async fn an_invite_that_runs_out_is_told_as_gone() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let mut client = gateway.connect_as(MIA).await;
+    client.settle(gateway.guild_token()).await;
+    let path = format!("/api/v1/guilds/{REST}/invite");
+    let set = async |code: &str| gateway.api("PUT", &path, Some(json!({"code": code}))).await;
+    set("gone").await;
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], false);
+    let channel = guildgate_simulator::demo_ids::CHANNEL;
+    let invites = format!("/channels/{channel}/invites");
+    let brief = json!({"code": "brief", "max_age": 2});
+    gateway.discord("POST", &invites, Some(brief)).await;
+    set("brief").await;
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], true);
+    let (update, _) = client.event("GUILD_UPDATE").await;
+    assert_eq!(update["guild"]["current_invite_valid"], false);
+}
+
+#[tokio::test]
 async fn a_signal_lets_clients_go_and_the_process_ends() {
     let data = Folder::new();
     let mut gateway = Gateway::start(&data).await;
@@ -98,6 +120,55 @@ async fn a_second_signal_stops_at_once() {
     assert_eq!(ended.expect("in time").expect("a status").code(), Some(7));
 }
 
+/// A request that never comes to its end must not hold the process.
+#[tokio::test]
+async fn a_demo_ends_though_a_request_to_its_simulator_does_not() {
+    use tokio::io::AsyncWriteExt as _;
+    let data = Folder::new();
+    let mut gateway = Gateway::start(&data).await;
+    let mut half = tokio::net::TcpStream::connect(gateway.simulator)
+        .await
+        .expect("it listens");
+    half.write_all(
+        b"POST /simulator/faults HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+          Content-Length: 100\r\n\r\n{",
+    )
+    .await
+    .expect("sent");
+    signal(&gateway.process, "TERM").await;
+    let ended = tokio::time::timeout(PATIENCE, gateway.process.wait()).await;
+    assert!(ended.expect("in time").expect("a status").success());
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_process_that_waits_for_its_database() {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    let data = Folder::new();
+    let lock = std::fs::File::create(data.path().join("guildgate.db.lock")).expect("a file");
+    lock.lock().expect("nobody else has it");
+    let mut serve = guildgate()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .env("DISCORD_TOKEN", "simulator")
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the binary runs");
+    let mut log = BufReader::new(serve.stderr.take().expect("a pipe")).lines();
+    let told = async {
+        while let Some(line) = log.next_line().await.expect("text") {
+            if line.contains("waiting for the database") {
+                return;
+            }
+        }
+        panic!("it ended before it said what it waits for");
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("in time");
+    signal(&serve, "TERM").await;
+    let ended = tokio::time::timeout(PATIENCE, serve.wait()).await;
+    assert!(ended.expect("in time").expect("a status").success());
+}
+
 #[tokio::test]
 async fn what_cannot_start_says_why_with_a_code_of_its_own() {
     let run = async |arguments: &[&str], file: Option<&str>| {
@@ -126,13 +197,46 @@ async fn what_cannot_start_says_why_with_a_code_of_its_own() {
     );
     let (code, errors) = run(
         &["serve"],
-        Some("database_url = 'mysql://x'\ndiscord.token='t'"),
+        Some("database_url = 'sqlite:/dev/null/x.db'\ndiscord.token='t'"),
     )
     .await;
     assert_eq!(code, Some(4), "{errors}");
     let (code, errors) = run(&["token", "revoke", "1"], None).await;
+    assert_eq!(code, Some(4), "{errors}");
+    assert!(
+        errors.contains("there is no database at /") && errors.contains("--data"),
+        "{errors}"
+    );
+    let (code, errors) = run(
+        &["token", "revoke", "1"],
+        Some("database_url = 'sqlite::memory:'"),
+    )
+    .await;
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains("token list"), "{errors}");
+}
+
+#[tokio::test]
+async fn the_command_that_the_greeting_shows_issues_a_token_that_works() {
+    let data = Folder::new();
+    let gateway = Gateway::start(&data).await;
+    let arguments = gateway.issue_command.strip_prefix("guildgate ");
+    let output = tokio::process::Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "{} {}",
+            env!("CARGO_BIN_EXE_guildgate"),
+            arguments.expect("a command of guildgate's")
+        ))
+        .current_dir("/")
+        .output()
+        .await
+        .expect("a shell");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let token = String::from_utf8(output.stdout).expect("text");
+    let mut client = gateway.connect().await;
+    client.authenticate(Some(token.trim()), Some(MIA)).await;
 }
 
 #[tokio::test]
@@ -159,6 +263,26 @@ async fn a_refused_bot_token_ends_the_process_with_the_cure() {
         "{errors}"
     );
     assert!(!errors.contains("sesame"), "{errors}");
+}
+
+#[tokio::test]
+async fn check_refuses_tls_files_that_serve_would_refuse() {
+    let data = Folder::new();
+    let output = guildgate()
+        .arg("check")
+        .env("GUILDGATE_DATA", data.path())
+        .env("GUILDGATE_TLS__CERTIFICATE", data.path().join("no.pem"))
+        .env("GUILDGATE_TLS__KEY", data.path().join("no.key"))
+        .output()
+        .await
+        .expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("TLS            FAILED: `tls.certificate` is")
+            && said.contains("check that it exists"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

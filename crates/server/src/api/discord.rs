@@ -94,7 +94,8 @@ async fn send(api: &Api, command: OperatorCommand) -> Result<StatusCode, Problem
 }
 
 macro_rules! operator_command {
-    ($(#[doc = $doc:literal])+ $name:ident, $path:literal, $body:ty, $about:literal, $command:expr) => {
+    ($(#[doc = $doc:literal])+ $name:ident, $path:literal, $body:ty, $about:literal, $command:expr
+        $(, missing: $missing:literal)?) => {
         $(#[doc = $doc])+
         #[utoipa::path(
             post,
@@ -106,6 +107,7 @@ macro_rules! operator_command {
                 (status = 202, description = "It waits for its turn"),
                 (status = 400, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
                 (status = 401, description = "No admin key, or a wrong one", body = Problem, content_type = "application/problem+json"),
+                $((status = 404, description = $missing, body = Problem, content_type = "application/problem+json"),)?
                 (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
                 (status = 415, description = "Not said to be JSON", body = Problem, content_type = "application/problem+json"),
                 (status = 422, description = "Not what Discord would take", body = Problem, content_type = "application/problem+json"),
@@ -164,7 +166,8 @@ operator_command!(
     /// For user accounts alone; refused unless `discord.user_opcodes` is `allow`.
     voice_ping, "/api/v1/discord/voice-ping", VoicePing,
     "`shard`, the number of the shard to send it on",
-    |ping| OperatorCommand::VoicePing(ping.shard)
+    |ping| OperatorCommand::VoicePing(ping.shard),
+    missing: "No such shard"
 );
 
 operator_command!(

@@ -32,7 +32,7 @@ impl FromRequestParts<Api> for Admin {
         let given = parts
             .headers
             .get(header::AUTHORIZATION)
-            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+            .and_then(|value| bearer(value.as_bytes()));
         let good = given.is_some_and(|given| bool::from(given.ct_eq(key.expose().as_bytes())));
         if good {
             Ok(Admin(()))
@@ -44,6 +44,14 @@ impl FromRequestParts<Api> for Admin {
             Err(Problem::new(ProblemKind::Unauthorized, problem))
         }
     }
+}
+
+/// What follows the scheme, in whatever case that is written.
+///
+/// Source: RFC 9110, section 11.1.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, key) = value.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(key)
 }
 
 /// A JSON body. Faults in it are told with their pointers.

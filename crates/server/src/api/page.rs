@@ -2,10 +2,10 @@
 
 use axum::{
     Extension,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use super::{Api, gateway};
 use crate::problem::{Problem, ProblemKind};
@@ -37,11 +37,11 @@ pub(super) async fn index(
 
 pub(super) async fn asset(
     State(api): State<Api>,
-    Path(path): Path<String>,
+    uri: Uri,
     peer: Option<Extension<gateway::PeerAddress>>,
     headers: HeaderMap,
 ) -> Response {
-    serve(&api, &path, peer, &headers)
+    serve(&api, uri.path().trim_start_matches('/'), peer, &headers)
 }
 
 /// The demo's accounts; not there outside the demo.

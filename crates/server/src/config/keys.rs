@@ -111,7 +111,12 @@ keys! {
         |c, v| c.data = v.path()?;
     "database_url", Kind::Secret, "",
         "The database: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`; the file `guildgate.db` in `data` if not set. Also `DATABASE_URL`.",
-        |c, v| c.database_url = v.secret()?;
+        |c, v| c.database_url = match v.secret()? {
+            Some(url) if !DATABASE_SCHEMES.iter().any(|scheme| url.expose().starts_with(scheme)) => {
+                return None;
+            }
+            url => url,
+        };
     "admin_key", Kind::Secret, "",
         "Opens `/api/v1` as `Authorization: Bearer`; at least 16 characters. Without it the API refuses. Also `GUILDGATE_ADMIN_KEY`.",
         |c, v| c.admin_key = match v.secret()? {
@@ -130,42 +135,42 @@ keys! {
     "tls.key", Kind::Path, "",
         "PEM file with the certificate's private key.",
         |c, v| tls(c).key = PathBuf::from(v.text()?);
-    "limits.connections", Kind::Number, "100000",
+    "limits.connections", Kind::Count, "100000",
         "Most connections on this node; past it the upgrade answers 503.",
-        |c, v| c.connections_max = v.number()?;
-    "limits.connections_per_ip", Kind::Number, "256",
+        |c, v| c.connections_max = v.count()?;
+    "limits.connections_per_ip", Kind::Count, "256",
         "Most connections from one address; past it the upgrade answers 429. This machine's own addresses are exempt unless this is set.",
-        |c, v| c.connections_per_ip = PerAddress::Everyone(v.number()?);
-    "limits.body_bytes", Kind::Size, "1MiB",
+        |c, v| c.connections_per_ip = PerAddress::Everyone(v.count()?);
+    "limits.body_bytes", Kind::Room, "1MiB",
         "Largest body that the API takes.",
-        |c, v| c.body_bytes_max = v.size()?;
-    "limits.questions", Kind::Number, "256",
+        |c, v| c.body_bytes_max = v.room()?;
+    "limits.questions", Kind::Count, "256",
         "Most questions to the database at a time, for all clients together; others wait.",
-        |c, v| c.questions_max = usize::try_from(v.number().filter(|&n| n > 0)?).ok()?;
-    "limits.frame_bytes", Kind::Size, "4KiB",
+        |c, v| c.questions_max = usize::try_from(v.count()?).ok()?;
+    "limits.frame_bytes", Kind::Room, "4KiB",
         "Largest frame of a client outside an application session; past it close 4002.",
-        |c, v| c.client.frame_bytes_max = v.size()?;
-    "limits.session_frame_bytes", Kind::Size, "64KiB",
+        |c, v| c.client.frame_bytes_max = v.room()?;
+    "limits.session_frame_bytes", Kind::Room, "64KiB",
         "Largest frame of a client inside an application session.",
-        |c, v| c.client.session_frame_bytes_max = v.size()?;
-    "limits.frames", Kind::Number, "50",
+        |c, v| c.client.session_frame_bytes_max = v.room()?;
+    "limits.frames", Kind::Count, "50",
         "Most frames of a client in `limits.frames_window`; past it close 4008.",
-        |c, v| c.client.frames_max = v.number()?;
-    "limits.session_frames", Kind::Number, "200",
+        |c, v| c.client.frames_max = v.count()?;
+    "limits.session_frames", Kind::Count, "200",
         "The same inside an application session.",
-        |c, v| c.client.session_frames_max = v.number()?;
+        |c, v| c.client.session_frames_max = v.count()?;
     "limits.frames_window", Kind::Duration, "5s",
         "The time in which frames are counted.",
         |c, v| c.client.frames_window = v.positive_duration()?;
     "limits.authenticate_within", Kind::Duration, "20s",
         "How long a client may take to authenticate; past it close 4009.",
         |c, v| c.client.authenticate_within = v.positive_duration()?;
-    "limits.queue_frames", Kind::Number, "256",
+    "limits.queue_frames", Kind::Count, "256",
         "Most frames that wait for a slow client; past it close 4010.",
-        |c, v| c.client.queue_frames_max = v.number()? as usize;
-    "limits.queue_bytes", Kind::Size, "256KiB",
+        |c, v| c.client.queue_frames_max = v.count()? as usize;
+    "limits.queue_bytes", Kind::Room, "256KiB",
         "Most bytes that wait for a slow client; past it close 4010.",
-        |c, v| c.client.queue_bytes_max = v.size()?;
+        |c, v| c.client.queue_bytes_max = v.room()?;
     "heartbeat.interval", Kind::Duration, "45s",
         "How often clients are asked for a sign of life.",
         |c, v| c.client.heartbeat_interval = v.positive_duration()?;
@@ -202,9 +207,9 @@ keys! {
     "log.format", Kind::OneOf(&["human", "json"]), "human",
         "For whom the log is: a person, or one JSON object a line.",
         |c, v| c.log.format = v.one_of(FORMAT)?;
-    "log.level", Kind::Text, "info",
+    "log.level", Kind::LogFilter, "info",
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,guildgate_server=debug`.",
-        |c, v| c.log.level = v.text()?.to_owned();
+        |c, v| c.log.level = v.log_filter()?;
     "discord.token", Kind::Secret, "",
         "The bot's token, from the \"Bot\" page of your application. Also `DISCORD_TOKEN`.",
         |c, v| c.discord.token = v.secret()?;
@@ -248,6 +253,10 @@ keys! {
         "What calls to it are signed with: HMAC-SHA256 over `TIMESTAMP.BODY`.",
         |c, v, picked| c.webhooks.entry(picked.to_owned()).or_default().secret = v.secret()?;
 }
+
+/// What a database's address begins with. A bare path is not taken: an address with its scheme
+/// forgotten would become a file, with the password in its name.
+const DATABASE_SCHEMES: [&str; 3] = ["sqlite:", "postgres://", "postgresql://"];
 
 /// Shortest admin key: what is shorter can be guessed.
 const ADMIN_KEY_BYTES_MIN: usize = 16;

@@ -96,6 +96,7 @@ fn apply(config: &mut Config, setting: &Setting) -> Result<(), ConfigError> {
 fn expected(key: &Key) -> String {
     match key.name {
         "admin_key" => "a text of at least 16 characters".to_owned(),
+        "database_url" => "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned(),
         "invites.<guild>" => "an invite's code, under the guild's id in digits".to_owned(),
         "edge.shards" => "a whole number from 1 to 64, or \"auto\"".to_owned(),
         _ => key.kind.expected(),

@@ -159,8 +159,28 @@ fn what_is_wrong_is_told_with_key_place_and_cure() {
     check("heartbeat.interval = '0s'", &["`heartbeat.interval`"]);
     check(
         "limits.frames = -1",
-        &["`limits.frames` is -1", "from 0 to"],
+        &["`limits.frames` is -1", "from 1 to"],
     );
+    for key in [
+        "connections",
+        "connections_per_ip",
+        "questions",
+        "frames",
+        "session_frames",
+        "queue_frames",
+    ] {
+        check(&format!("limits.{key} = 0"), &[key, "from 1 to"]);
+    }
+    for key in [
+        "body_bytes",
+        "frame_bytes",
+        "session_frame_bytes",
+        "queue_bytes",
+    ] {
+        check(&format!("limits.{key} = 0"), &[key, "at least 1 byte"]);
+    }
+    check("resume.window = '31d'", &["`resume.window`", "at most"]);
+    check("resume.events = -1", &["from 0 to"]);
     check(
         "limits.body_bytes = '1 flop'",
         &["`limits.body_bytes` is \"1 flop\"", "4KiB"],
@@ -189,6 +209,14 @@ fn what_is_wrong_is_told_with_key_place_and_cure() {
     check("edge.shards = 65", &["`edge.shards`", "from 1 to 64"]);
     check("data = 1979-05-27", &["`data` is a datetime", "a path"]);
     check("data = {}\n x.y = 1.5", &["`x.y`"]);
+    check(
+        "[log]\nlevel = 'inof'",
+        &[
+            "line 2",
+            "`log.level` is \"inof\"",
+            "info,guildgate_server=debug",
+        ],
+    );
     check(
         "invites.abc = 'x'",
         &["`invites.abc`", "guild's id in digits"],
@@ -234,6 +262,26 @@ fn a_secret_is_in_no_error_and_no_debug() {
     ])
     .expect("good");
     assert!(!format!("{config:?}").contains("sesame"), "{config:?}");
+}
+
+#[test]
+fn a_database_is_named_with_its_scheme() {
+    for wrong in ["me:sesame@host", "mysql://me:sesame@host/db", "a.db"] {
+        let error = from_environment(&[("DATABASE_URL", wrong)]).expect_err(wrong);
+        let told = error.to_string();
+        assert!(!told.contains(wrong), "{told}");
+        assert!(told.contains("sqlite:PATH or postgres://USER"), "{told}");
+        assert!(told.contains("variable DATABASE_URL"), "{told}");
+    }
+    for (right, kept) in [
+        ("sqlite:a.db", Some("sqlite:a.db")),
+        ("postgresql://host/db", Some("postgresql://host/db")),
+        ("", None),
+    ] {
+        let config = from_environment(&[("DATABASE_URL", right)]).expect(right);
+        let url = config.database_url.as_ref().map(|url| url.expose());
+        assert_eq!(url, kept);
+    }
 }
 
 #[test]

@@ -27,8 +27,12 @@ pub enum Kind {
     Duration,
     /// `4KiB`, `1MiB`, or a number of bytes.
     Size,
+    /// A size of at least one byte, where nothing would work without.
+    Room,
     /// A number from 0 up.
     Number,
+    /// A number from 1 up, where nothing would work with 0.
+    Count,
     /// Any text.
     Text,
     /// Any text, never shown.
@@ -47,6 +51,8 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// A number, or `auto`.
     NumberOrAuto,
+    /// A level of the log, or a filter.
+    LogFilter,
 }
 
 impl Kind {
@@ -57,7 +63,9 @@ impl Kind {
             Kind::Address => "address".into(),
             Kind::Duration => "duration".into(),
             Kind::Size => "size".into(),
+            Kind::Room => "size, not 0".into(),
             Kind::Number => "number".into(),
+            Kind::Count => "number from 1".into(),
             Kind::Text => "text".into(),
             Kind::Secret => "secret".into(),
             Kind::Path => "path".into(),
@@ -71,6 +79,7 @@ impl Kind {
                 .collect::<Vec<_>>()
                 .join(" or "),
             Kind::NumberOrAuto => "number or `auto`".into(),
+            Kind::LogFilter => "level or filter".into(),
         }
     }
 
@@ -79,9 +88,15 @@ impl Kind {
     pub fn expected(self) -> String {
         match self {
             Kind::Address => "an IP address and port such as \"127.0.0.1:7102\" or \"[::]:80\"".into(),
-            Kind::Duration => "a duration with its unit such as \"250ms\", \"45s\", \"15m\" or \"2h\"".into(),
+            Kind::Duration => {
+                "a duration with its unit such as \"250ms\", \"45s\", \"15m\" or \"2h\", at most \
+                 \"30d\""
+                    .into()
+            }
             Kind::Size => "a size such as \"4KiB\", \"1MiB\" or a number of bytes".into(),
+            Kind::Room => "a size such as \"4KiB\" or \"1MiB\", at least 1 byte".into(),
             Kind::Number => "a whole number from 0 to 4294967295".into(),
+            Kind::Count => "a whole number from 1 to 4294967295".into(),
             Kind::Text | Kind::Secret => "a text".into(),
             Kind::Path => "a path".into(),
             Kind::Url => "an address that begins with http:// or https://".into(),
@@ -103,6 +118,11 @@ impl Kind {
                 .collect::<Vec<_>>()
                 .join(" or "),
             Kind::NumberOrAuto => "a whole number from 1 up, or \"auto\"".into(),
+            Kind::LogFilter => {
+                "error, warn, info, debug, trace, or a filter such as \
+                 \"info,guildgate_server=debug\""
+                    .into()
+            }
         }
     }
 }
@@ -165,20 +185,28 @@ impl Value {
         }
     }
 
+    pub(super) fn count(&self) -> Option<u32> {
+        self.number().filter(|&number| number > 0)
+    }
+
     /// A number from 1 up, or none for "auto".
     pub(super) fn number_or_auto(&self) -> Option<Option<u32>> {
         match self {
             Value::Text(text) if text == "auto" => Some(None),
-            _ => self.number().filter(|&number| number > 0).map(Some),
+            _ => self.count().map(Some),
         }
     }
 
     pub(super) fn duration(&self) -> Option<Duration> {
-        parse_duration(self.text()?)
+        parse_duration(self.text()?).filter(|&duration| duration <= DURATION_MAX)
     }
 
     pub(super) fn positive_duration(&self) -> Option<Duration> {
         self.duration().filter(|duration| !duration.is_zero())
+    }
+
+    pub(super) fn room(&self) -> Option<usize> {
+        self.size().filter(|&bytes| bytes > 0)
     }
 
     pub(super) fn size(&self) -> Option<usize> {
@@ -199,6 +227,11 @@ impl Value {
             _ => return None,
         };
         number.checked_mul(bytes)
+    }
+
+    pub(super) fn log_filter(&self) -> Option<String> {
+        let text = self.text()?;
+        crate::log::filter(text).map(|_| text.to_owned())
     }
 
     pub(super) fn url(&self) -> Option<String> {
@@ -260,6 +293,9 @@ impl Value {
             .map(|&(_, meaning)| meaning)
     }
 }
+
+/// What is longer was mistyped; it would also be past what a clock can count to.
+const DURATION_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// Reads `250ms`, `45s`, `15m`, `2h` or `7d`.
 #[must_use]

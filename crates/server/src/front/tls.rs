@@ -19,8 +19,19 @@ use tokio_util::sync::CancellationToken;
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
+    /// There is no such file, or it may not be read.
+    #[error("`{setting}` is {path:?}: check that it exists and may be read")]
+    Missing {
+        /// The key of the configuration that names it.
+        setting: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The certificates cannot be read.
-    #[error("cannot read certificates from {path:?}: expected a PEM file")]
+    #[error("`tls.certificate` is {path:?}: expected a PEM file with certificates")]
     Certificate {
         /// Where.
         path: PathBuf,
@@ -30,11 +41,12 @@ pub enum TlsError {
     },
     /// The file has no certificate.
     #[error(
-        "{0:?} has no certificate: expected the certificate and those between it and a known authority"
+        "`tls.certificate` is {0:?}, which has no certificate: expected a PEM file with the \
+         certificate and those between it and a known authority"
     )]
     NoCertificate(PathBuf),
     /// The key cannot be read.
-    #[error("cannot read a private key from {path:?}: expected a PEM file")]
+    #[error("`tls.key` is {path:?}: expected a PEM file with the certificate's private key")]
     Key {
         /// Where.
         path: PathBuf,
@@ -43,7 +55,10 @@ pub enum TlsError {
         source: pem::Error,
     },
     /// Key and certificate do not fit each other, or the key is of an unknown kind.
-    #[error("the key in {key:?} does not fit the certificate in {certificate:?}")]
+    #[error(
+        "`tls.key` is {key:?}, and does not fit `tls.certificate`, {certificate:?}: name the key \
+         that the certificate was made with"
+    )]
     Mismatch {
         /// The certificate's file.
         certificate: PathBuf,
@@ -176,9 +191,16 @@ impl Stamp {
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let unreadable = |source| TlsError::Certificate {
-        path: certificate.to_owned(),
-        source,
+    let unreadable = |source| match source {
+        pem::Error::Io(source) => TlsError::Missing {
+            setting: "tls.certificate",
+            path: certificate.to_owned(),
+            source,
+        },
+        source => TlsError::Certificate {
+            path: certificate.to_owned(),
+            source,
+        },
     };
     let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
         .map_err(unreadable)?
@@ -187,9 +209,16 @@ fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     if chain.is_empty() {
         return Err(TlsError::NoCertificate(certificate.to_owned()));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::Key {
-        path: key.to_owned(),
-        source,
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|source| match source {
+        pem::Error::Io(source) => TlsError::Missing {
+            setting: "tls.key",
+            path: key.to_owned(),
+            source,
+        },
+        source => TlsError::Key {
+            path: key.to_owned(),
+            source,
+        },
     })?;
     CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(|source| {
         TlsError::Mismatch {

@@ -1,6 +1,8 @@
 //! What the hub wants done outside: members and invites from Discord, sessions' questions to
 //! the database, and counts where Discord does not tell of members.
 
+mod invites;
+
 use std::time::Duration;
 
 use guildgate_core::hub::{Input, MemberEvents};
@@ -11,8 +13,10 @@ use tokio::sync::{
     watch,
 };
 
+use self::invites::WantedInvite;
 use super::{HubHandle, HubRequest};
 use crate::{
+    clock::Clock,
     services::{HubPort, Services},
     upstream::{
         UpstreamHandle, UpstreamStatus,
@@ -39,6 +43,8 @@ pub struct Outside {
     pub upstream: UpstreamHandle,
     /// Discord's REST.
     pub rest: Rest,
+    /// Tells the time, by which invites run out.
+    pub clock: Clock,
     /// How the shards are.
     pub status: watch::Receiver<UpstreamStatus>,
     /// The intents that are asked for.
@@ -57,7 +63,7 @@ pub async fn serve(outside: Outside, mut requests: UnboundedReceiver<HubRequest>
     };
     tokio::select! {
         () = requests => {}
-        () = fetch_invites(&outside, invites) => {}
+        () = invites::watch(&outside, invites) => {}
         () = watch_members(&outside) => {}
     }
 }
@@ -66,7 +72,7 @@ fn take(
     request: HubRequest,
     services: &Services,
     upstream: &UpstreamHandle,
-    invites: &UnboundedSender<GuildId>,
+    invites: &UnboundedSender<WantedInvite>,
 ) {
     match request {
         HubRequest::Members { guild, users } => {
@@ -75,31 +81,14 @@ fn take(
                 tracing::warn!(%guild, %error, "members could not be asked for");
             }
         }
-        HubRequest::Invites(guild) => {
-            let _ = invites.send(guild);
+        HubRequest::Invite { guild, code } => {
+            let _ = invites.send(WantedInvite { guild, code });
         }
         HubRequest::Session { key, ticket, ask } => {
             let services = services.clone();
             tokio::spawn(async move { services.answer_session(key, ticket, ask).await });
         }
     }
-}
-
-/// One guild at a time: at startup there may be many, and nobody waits for them.
-async fn fetch_invites(outside: &Outside, mut wanted: UnboundedReceiver<GuildId>) {
-    while let Some(guild) = wanted.recv().await {
-        match outside.rest.guild_invites(guild).await {
-            Ok(codes) => outside.hub.send(Input::Invites { guild, codes }),
-            Err(error) => tracing::warn!(
-                %guild,
-                error = chain(&error),
-                "the guild's invites could not be read; the one that is set counts as gone \
-                 until Discord says otherwise"
-            ),
-        }
-    }
-    // The requests have ended; so does everything, by that branch.
-    std::future::pending().await
 }
 
 /// Tells the hub whether Discord tells of members, and polls counts while it does not.

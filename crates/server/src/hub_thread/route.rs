@@ -141,7 +141,9 @@ impl Router {
             Output::RequestMembers { guild, users } => {
                 self.request(HubRequest::Members { guild, users });
             }
-            Output::FetchInvites(guild) => self.request(HubRequest::Invites(guild)),
+            Output::FetchInvite { guild, code } => {
+                self.request(HubRequest::Invite { guild, code });
+            }
             Output::AskSession { key, ticket, ask } => {
                 self.request(HubRequest::Session { key, ticket, ask });
             }

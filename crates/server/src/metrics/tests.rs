@@ -50,3 +50,14 @@ fn what_is_counted_is_read() {
 fn the_docs_table_is_the_codes_table() {
     crate::docs::assert_current("metrics.md", &markdown());
 }
+
+/// Errors send people to figures by their names.
+#[test]
+fn an_error_names_a_figure_that_there_is() {
+    let told = crate::upstream::SendError::NoSuchShard(7).to_string();
+    let named = told.split('`').nth(1).expect("a name");
+    let there = TABLE
+        .iter()
+        .any(|row| named.strip_prefix("guildgate_") == Some(row.name));
+    assert!(there, "{told}");
+}

@@ -92,7 +92,7 @@ pub enum SendError {
     #[error("the shard has too much to do: try again in a moment")]
     Busy,
     /// There is no such shard.
-    #[error("there is no shard {0}: `guildgate_upstream_shards` says how many there are")]
+    #[error("there is no shard {0}: `guildgate_discord_shards` says how many there are")]
     NoSuchShard(u32),
     /// The shard refused it.
     #[error(transparent)]

@@ -13,7 +13,7 @@ use std::{error::Error, fmt::Write as _, sync::Arc, time::Duration};
 use bytes::Bytes;
 use guildgate_discord::{
     Malformed,
-    rest::{self, Application, GatewayBot, GuildCounts},
+    rest::{self, Application, GatewayBot, GuildCounts, Invite},
 };
 use guildgate_model::{GuildId, MemberData, RoleId, Secret, UserId};
 use http::{HeaderValue, Method, StatusCode, header};
@@ -206,31 +206,24 @@ impl Rest {
         rest::guild_counts(&body).map_err(|cause| unusable(&call, Some(cause)))
     }
 
-    /// The codes of a guild's invites; the bot needs MANAGE_GUILD for it.
+    /// An invite; none if it does not exist, or no more. The bot needs no permission for it.
     ///
     /// # Errors
     /// [`RestError`].
-    pub async fn guild_invites(&self, guild: GuildId) -> Result<Vec<Box<str>>, RestError> {
-        let call = Call::get(format!("guilds/{guild}/invites"));
-        let body = self.ask(&call).await?;
-        rest::invite_codes(&body).map_err(|cause| unusable(&call, Some(cause)))
-    }
-
-    /// Whether an invite exists.
-    ///
-    /// # Errors
-    /// [`RestError`].
-    pub async fn invite_exists(&self, code: &str) -> Result<bool, RestError> {
+    pub async fn invite(&self, code: &str) -> Result<Option<Invite>, RestError> {
         if code.is_empty()
             || !code
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         {
-            return Ok(false);
+            return Ok(None);
         }
-        match self.ask(&Call::get(format!("invites/{code}"))).await {
-            Ok(_) => Ok(true),
-            Err(RestError::NotFound { .. }) => Ok(false),
+        let call = Call::get(format!("invites/{code}"));
+        match self.ask(&call).await {
+            Ok(body) => rest::invite(&body)
+                .map(Some)
+                .map_err(|cause| unusable(&call, Some(cause))),
+            Err(RestError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -126,7 +126,13 @@ fn a_socket_that_speaks_no_tls_is_let_go() {
 fn files_that_do_not_do_are_named() {
     let none = Tls::load(&file("no-such.pem"), &file("key.pem"));
     assert!(
-        matches!(none, Err(TlsError::Certificate { .. })),
+        matches!(
+            none,
+            Err(TlsError::Missing {
+                setting: "tls.certificate",
+                ..
+            })
+        ),
         "{none:?}"
     );
     let swapped = Tls::load(&file("key.pem"), &file("cert.pem"));

@@ -194,7 +194,8 @@ impl<E: Engine> Tokens for SqlStore<E> {
         self.engine
             .write("purging tokens", move |sql| {
                 sql.execute(
-                    "DELETE FROM tokens WHERE expires_at < $1 OR revoked_at < $1",
+                    "DELETE FROM tokens WHERE expires_at < $1 OR revoked_at < $1
+                    OR (uses_left = 0 AND last_used_at < $1)",
                     params![before],
                 )
             })

@@ -78,7 +78,7 @@ impl Guild {
     pub(in crate::hub) fn fill(&mut self, data: GuildData, said_at: UnixMs, turn: &mut Turn<'_>) {
         self.count_said(&data, said_at, turn);
         self.apply(data, turn);
-        self.ask_invites(turn);
+        self.ask_invite(turn);
     }
 
     /// GUILD_DELETE with `unavailable`.
@@ -191,7 +191,7 @@ impl Guild {
         }
         self.count_said(&data, said_at, turn);
         self.apply(data, turn);
-        self.ask_invites(turn);
+        self.ask_invite(turn);
         self.resync_basic(turn);
         self.reopen_lookups(turn);
     }

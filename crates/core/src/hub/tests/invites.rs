@@ -3,7 +3,7 @@
 use guildgate_model::UpstreamEvent;
 
 use super::rig::{GUILD, Rig, client, sample};
-use crate::hub::{Config, Input};
+use crate::hub::{Config, Input, InviteStanding};
 
 fn rig() -> Rig {
     let mut config = Config::default();
@@ -18,11 +18,16 @@ fn valid(rig: &mut Rig) -> bool {
     rig.screen(client(0)).guild["current_invite_valid"] == true
 }
 
-fn list(codes: &[&str]) -> Input {
-    Input::Invites {
+fn answer(code: &str, standing: InviteStanding) -> Input {
+    Input::Invite {
         guild: GUILD,
-        codes: codes.iter().map(|&code| code.into()).collect(),
+        code: code.into(),
+        standing,
     }
+}
+
+fn exists(code: &str) -> Input {
+    answer(code, InviteStanding::Exists)
 }
 
 #[test]
@@ -30,7 +35,7 @@ fn invites_are_fetched_only_where_one_is_set() {
     let mut rig = rig();
     assert_eq!(rig.fetches, [GUILD]);
     assert!(!valid(&mut rig));
-    rig.put(list(&["xyz", "abc"]));
+    rig.put(exists("abc"));
     assert!(valid(&mut rig));
 }
 
@@ -41,7 +46,7 @@ fn events_keep_it_current() {
         guild: GUILD,
         code: code.into(),
     };
-    rig.put(list(&["abc"]));
+    rig.put(exists("abc"));
     rig.tell(deleted("other"));
     assert!(valid(&mut rig));
     rig.tell(deleted("abc"));
@@ -54,9 +59,34 @@ fn events_keep_it_current() {
 }
 
 #[test]
+fn one_that_runs_out_is_asked_for_when_it_is_doubted() {
+    let mut rig = rig();
+    rig.put(exists("abc"));
+    rig.put(Input::InviteDoubted(GUILD));
+    assert_eq!(rig.fetches, [GUILD, GUILD]);
+    assert!(valid(&mut rig), "it is good until Discord says otherwise");
+    rig.put(answer("abc", InviteStanding::Absent));
+    assert!(!valid(&mut rig));
+}
+
+#[test]
+fn until_when_a_new_one_is_good_is_asked() {
+    let mut rig = rig();
+    let created = |code: &str| UpstreamEvent::InviteCreated {
+        guild: GUILD,
+        code: code.into(),
+    };
+    rig.tell(created("other"));
+    assert_eq!(rig.fetches, [GUILD]);
+    rig.tell(created("abc"));
+    assert_eq!(rig.fetches, [GUILD, GUILD]);
+    assert!(valid(&mut rig));
+}
+
+#[test]
 fn another_invite_may_be_set_or_none() {
     let mut rig = rig();
-    rig.put(list(&["abc"]));
+    rig.put(exists("abc"));
     assert!(valid(&mut rig));
     let set = |code: Option<&str>| Input::InviteSet {
         guild: GUILD,
@@ -67,7 +97,7 @@ fn another_invite_may_be_set_or_none() {
     rig.put(set(Some("new")));
     assert_eq!(rig.fetches, [GUILD, GUILD]);
     assert!(!valid(&mut rig));
-    rig.put(list(&["new"]));
+    rig.put(exists("new"));
     assert!(valid(&mut rig));
     rig.put(set(None));
     assert!(!valid(&mut rig));

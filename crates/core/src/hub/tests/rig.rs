@@ -323,7 +323,7 @@ impl Rig {
                 let result = result.map_err(|refusal| refusal.code.name());
                 self.rights.push((query, result));
             }
-            Output::FetchInvites(guild) => self.fetches.push(guild),
+            Output::FetchInvite { guild, .. } => self.fetches.push(guild),
             Output::Arrived { guild, arrival } => self.arrivals.push((guild, arrival)),
         }
     }

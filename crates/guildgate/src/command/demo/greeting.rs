@@ -86,14 +86,24 @@ impl fmt::Display for Greeting<'_> {
         )?;
         writeln!(
             f,
-            "\n  More tokens: guildgate token issue --data {}\n  \
+            "\n  More tokens: {}\n  \
              The simulated Discord: http://{simulator}/api/v10\n  Ctrl-C stops it all.",
-            self.data.display()
+            self.token_example()
         )
     }
 }
 
 impl Greeting<'_> {
+    /// A command that issues a token, to be pasted into a shell in whatever folder.
+    fn token_example(&self) -> String {
+        let data = std::path::absolute(self.data).unwrap_or_else(|_| self.data.to_owned());
+        format!(
+            "guildgate token issue --kind gatewayUser --for {} --data {}",
+            guildgate_simulator::demo_ids::MIA,
+            quoted(&data.display().to_string())
+        )
+    }
+
     /// A role taken from mia, and given back.
     fn role_example(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use guildgate_simulator::demo_ids::{MIA, REST, ROLE_MANAGER};
@@ -107,5 +117,26 @@ impl Greeting<'_> {
             )?;
         }
         Ok(())
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted("/a/b-c.d"), "/a/b-c.d");
+        assert_eq!(quoted("/my data/it's"), r"'/my data/it'\''s'");
     }
 }

@@ -201,6 +201,11 @@ fn cases() -> Vec<Case> {
     for (path, good) in DISCORD {
         cases.push(case(Method::POST, path, 202).body(good).once_up());
     }
+    cases.push(
+        case(Method::POST, "/api/v1/discord/voice-ping", 404)
+            .body(r#"{"shard":9}"#)
+            .once_up(),
+    );
     cases.extend(with_body(Method::POST, tokens, &[]));
     cases.extend(with_body(Method::PUT, invite, SEVEN));
     cases.extend(with_body(Method::POST, inbox, SEVEN));
@@ -258,10 +263,74 @@ async fn every_documented_answer_is_given_and_no_other() {
         .send(Method::GET, "/api/v1/openapi.json", &[], None)
         .await
         .json();
+    given.extend(without_a_key(&served).await);
     assert_eq!(given, documented(&served));
     assert_eq!(
         harness.live.sent.lock().expect("a lock").len(),
         DISCORD.len()
+    );
+}
+
+/// Calls everything that is guarded at a gateway that has no admin key.
+async fn without_a_key(api: &Value) -> BTreeSet<(String, String, u16)> {
+    let harness = Harness::with(|_| {}, None).await;
+    let mut given = BTreeSet::new();
+    for (path, operations) in api["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            if !operation["security"].is_array() {
+                continue;
+            }
+            let filled = path.split('/').map(|part| match part.starts_with('{') {
+                true => "7",
+                false => part,
+            });
+            let filled = filled.collect::<Vec<_>>().join("/");
+            let called = method.to_uppercase().parse().expect("a method");
+            let reply = harness.admin(called, &filled, None).await;
+            assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{filled}");
+            reply.problem();
+            given.insert((method.clone(), path.clone(), 503));
+        }
+    }
+    given
+}
+
+/// Panics unless the description names the answer to a call. What it does not describe, it need
+/// not: unknown paths and the page's files.
+pub(super) fn demand_documented(method: &Method, path: &str, status: StatusCode) {
+    let api = serde_json::to_value(super::super::openapi()).expect("JSON");
+    let path = path.split('?').next().unwrap_or(path);
+    let fits = |template: &str| {
+        let (template, path) = (template.split('/'), path.split('/'));
+        template.clone().count() == path.clone().count()
+            && template
+                .zip(path)
+                .all(|(part, given)| part == given || part.starts_with('{'))
+    };
+    // A path that is spelt out goes before one with variables, as in the router.
+    let operations = api["paths"]
+        .as_object()
+        .expect("paths")
+        .iter()
+        .filter(|(template, _)| fits(template))
+        .min_by_key(|(template, _)| template.matches('{').count());
+    let Some((template, operations)) = operations else {
+        return;
+    };
+    let operation = &operations[method.as_str().to_lowercase()];
+    assert!(
+        operation.is_null() || operation["responses"][status.as_str()].is_object(),
+        "{method} {template} answers {status}, which is not documented"
+    );
+}
+
+#[test]
+#[should_panic(expected = "GET /api/v1/tokens answers 418")]
+fn an_answer_that_is_not_documented_is_told() {
+    demand_documented(
+        &Method::GET,
+        "/api/v1/tokens?limit=1",
+        StatusCode::IM_A_TEAPOT,
     );
 }
 

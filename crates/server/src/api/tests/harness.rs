@@ -19,9 +19,12 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::{Value, value::RawValue};
 use tower::ServiceExt;
 
-use super::super::{
-    Api, ApiParts, Asset, DiscordPort, GuildSummary, Live, LiveError, OperatorCommand, Readiness,
-    router,
+use super::{
+    super::{
+        Api, ApiParts, Asset, DiscordPort, GuildSummary, Live, LiveError, OperatorCommand,
+        Readiness, router,
+    },
+    contract::demand_documented,
 };
 use crate::{
     clock::Clock,
@@ -54,6 +57,9 @@ impl DiscordPort for Script {
     async fn send(&self, command: OperatorCommand) -> Result<(), SendError> {
         if !self.discord_up.load(Ordering::SeqCst) {
             return Err(SendError::NotReady);
+        }
+        if let OperatorCommand::VoicePing(shard @ 1..) = command {
+            return Err(SendError::NoSuchShard(shard));
         }
         self.sent.lock().expect("a lock").push(command);
         Ok(())
@@ -172,7 +178,7 @@ impl Harness {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Reply {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method.clone()).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -185,6 +191,7 @@ impl Harness {
             .await
             .expect("an answer");
         let status = response.status();
+        demand_documented(&method, path, status);
         let headers = response.headers().clone();
         let body = axum::body::to_bytes(response.into_body(), usize::MAX)
             .await

@@ -217,6 +217,23 @@ async fn without_the_right_key_nothing_is_told() {
 }
 
 #[tokio::test]
+async fn the_scheme_of_the_key_may_be_written_in_any_case() {
+    let harness = Harness::new().await;
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let key = format!("{scheme} {KEY}");
+        let reply = harness
+            .send(
+                Method::GET,
+                "/api/v1/tokens",
+                &[("authorization", &key)],
+                None,
+            )
+            .await;
+        assert_eq!(reply.status, StatusCode::OK, "{scheme}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_key_set_the_api_says_how_to_set_one() {
     let harness = Harness::with(|_| {}, None).await;
     let reply = harness.admin(Method::GET, "/api/v1/tokens", None).await;
@@ -382,11 +399,14 @@ async fn the_page_is_served_and_may_load_nothing_else() {
         "/console/",
         "/etc/passwd",
         "/%2e%2e",
+        "/%ff",
         "/x",
     ] {
-        let reply = harness.send(Method::GET, path, &[], None).await;
-        assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
-        reply.problem();
+        for method in [Method::GET, Method::POST] {
+            let reply = harness.send(method.clone(), path, &[], None).await;
+            assert_eq!(reply.status, StatusCode::NOT_FOUND, "{method} {path}");
+            reply.problem();
+        }
     }
 }
 

@@ -21,8 +21,7 @@ async fn calls_go_where_they_should_with_the_token() {
         let path = head.split(' ').nth(1).expect("a path");
         match path.trim_start_matches("/some/base/v10/") {
             "guilds/5?with_counts=true" => reply(200, &json!({"approximate_member_count": 42})),
-            "guilds/5/invites" => reply(200, &json!([{"code": "abc"}])),
-            "invites/abc" => reply(200, &json!({"code": "abc"})),
+            "invites/abc" => reply(200, &json!({"code": "abc", "guild": {"id": "5"}})),
             "guilds/5/members/7" => reply(200, &json!({"user": {"id": "7"}, "roles": ["8"]})),
             "applications/@me" => reply(200, &json!({"id": "1", "name": "n", "flags": 1 << 14})),
             "guilds/5/members/7/roles/8" => reply(204, &json!(null)),
@@ -34,13 +33,10 @@ async fn calls_go_where_they_should_with_the_token() {
     let guild = GuildId(5);
     let counts = rest.guild_counts(guild).await.expect("counts");
     assert_eq!(counts.members, Some(42));
-    assert_eq!(
-        rest.guild_invites(guild).await.expect("invites"),
-        ["abc".into()]
-    );
-    assert!(rest.invite_exists("abc").await.expect("an answer"));
-    assert!(!rest.invite_exists("gone").await.expect("an answer"));
-    assert!(!rest.invite_exists("../x").await.expect("not asked"));
+    let invite = rest.invite("abc").await.expect("an answer");
+    assert_eq!(invite.expect("an invite").guild, Some(guild));
+    assert_eq!(rest.invite("gone").await.expect("an answer"), None);
+    assert_eq!(rest.invite("../x").await.expect("not asked"), None);
     let member = rest.member(guild, UserId(7)).await.expect("an answer");
     assert_eq!(member.expect("a member").user, UserId(7));
     assert_eq!(

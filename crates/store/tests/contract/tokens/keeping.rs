@@ -139,6 +139,25 @@ contract! {
         assert!(next.id > ended.id, "{:?} after {:?}", next.id, ended.id);
     }
 
+    async fn used_up_tokens_are_purged_long_after_their_last_use(database) {
+        let store = database.open().await;
+        let once = NewToken {
+            uses: Uses::Limited(1),
+            ..of(TokenKind::User)
+        };
+        let (used, secret) = store.issue_token(once, NOW).await.expect("issued");
+        let (unused, _) = store.issue_token(once, NOW).await.expect("issued");
+        let tried = store
+            .authenticate(&secret, TokenKind::User, Owner::Any, later(10))
+            .await;
+        tried.expect("answered").expect("good");
+        assert_eq!(store.purge_tokens(later(10)).await.expect("purged"), 0);
+        assert_eq!(store.purge_tokens(later(11)).await.expect("purged"), 1);
+        let there = async |id| store.read_token(id).await.expect("answered").is_some();
+        assert!(!there(used.id).await);
+        assert!(there(unused.id).await);
+    }
+
     async fn last_uses_are_written_at_the_latest_by_a_flush(database) {
         let nodes = [database.open().await, database.open().await];
         let (record, secret) = nodes[0]
