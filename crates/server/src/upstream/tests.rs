@@ -1,6 +1,7 @@
 //! The driver on loopback, against a Discord played by hand.
 
 pub(super) mod fake;
+mod identifies;
 
 use std::{num::NonZeroU32, sync::Mutex, time::Duration};
 
@@ -365,6 +366,7 @@ struct Stingy(Mutex<Option<UnixMs>>);
 impl IdentifyBudget for Stingy {
     async fn reserve(
         &self,
+        _bucket: u32,
         total: u32,
         now: UnixMs,
     ) -> Result<Reservation, Box<dyn std::error::Error + Send + Sync>> {
@@ -374,7 +376,10 @@ impl IdentifyBudget for Stingy {
         let free_at = *asked.get_or_insert(now + Duration::from_millis(50));
         assert!(first || now >= free_at, "asked again too early");
         Ok(if first {
-            Reservation::SpentUntil(free_at)
+            Reservation::Refused(guildgate_store::IdentifyRefused {
+                retry_at: free_at,
+                why: guildgate_store::WhyNotIdentify::Spent,
+            })
         } else {
             Reservation::Counted
         })

@@ -108,7 +108,7 @@ impl Storm {
         let limit = SessionStartLimit::default();
         Storm {
             seed,
-            queue: IdentifyQueue::new(sim.now, limit, None),
+            queue: IdentifyQueue::new(sim.now.mono, limit),
             sim,
             server: Server::default(),
             chance: Rng::new(!seed),
