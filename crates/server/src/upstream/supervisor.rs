@@ -279,6 +279,7 @@ impl Supervisor {
                 shard: Shard::new(config, Rng::new(rand::random()), kept),
                 clock: self.parts.clock,
                 dialler: self.dialler.clone(),
+                rest: self.rest.clone(),
                 queue: queue.clone(),
                 requests,
                 permits,

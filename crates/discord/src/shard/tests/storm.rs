@@ -331,7 +331,7 @@ impl Storm {
                 Output::ReleasePermit { epoch } => self.queue.release(self.permit(epoch)),
                 Output::Event { seq, event } => self.took(seq, &event),
                 Output::Stopped(stopped) => panic!("seed {}: {stopped:?}", self.seed),
-                Output::Members(_) | Output::Note(_) => {}
+                Output::AskPrivileges { .. } | Output::Members(_) | Output::Note(_) => {}
             }
             outputs.extend(self.sim.take());
         }
