@@ -232,6 +232,7 @@ impl Play {
                 }
                 Output::Close { epoch, .. } => assert_eq!(Some(epoch), self.live),
                 Output::AskPermit { .. }
+                | Output::AskPrivileges { .. }
                 | Output::ReleasePermit { .. }
                 | Output::Event { .. }
                 | Output::Members(_)

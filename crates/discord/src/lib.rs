@@ -30,7 +30,7 @@ pub use json::Malformed;
 pub use limiter::{Importance, SEND_PAYLOADS_MAX, SEND_WINDOW, SendLimiter};
 pub use opcode::{Direction, Opcode};
 pub use payload::ChannelId;
-pub use queue::{BudgetSnapshot, IDENTIFY_SPACING, IdentifyQueue, Permit, SessionStartLimit};
+pub use queue::{IDENTIFY_SPACING, IdentifyQueue, Permit, SessionStartLimit};
 pub use requests::{
     AfterStall, CHUNK_TIMEOUT, FULL_REQUEST_SPACING, MemberRequests, MembersOutcome, REQUESTS_MAX,
     RequestError,

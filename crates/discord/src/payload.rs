@@ -9,8 +9,9 @@ mod tests;
 
 pub use client::{
     Activity, ChannelId, ChannelInfoField, ClientDecodeError, ClientPayload, EncodeError, Identify,
-    LARGE_THRESHOLD, NONCE_BYTES_MAX, PAYLOAD_BYTES_MAX, Presence, Properties, REQUEST_USERS_MAX,
-    RequestChannelInfo, RequestMembers, RequestSoundboardSounds, Resume, Status, VoiceState,
+    LARGE_THRESHOLD, NONCE_BYTES_MAX, PAYLOAD_BYTES_MAX, Presence, Properties, REQUEST_PREFIX_MAX,
+    REQUEST_USERS_MAX, RequestChannelInfo, RequestMembers, RequestSoundboardSounds, Resume, Status,
+    VoiceState,
 };
 pub use server::{
     ChannelInfo, ChannelInfoEntry, GuildSync, Hello, RateLimited, RateLimitedMeta, ServerPayload,

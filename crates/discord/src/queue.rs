@@ -1,16 +1,15 @@
 //! Who may identify, and when.
 //!
-//! Shared by all shards of a bot: one IDENTIFY a bucket and 5 s, so many a day in all. Past
-//! the day's budget Discord resets the token, so the budget outlives the process: a
-//! [`BudgetSnapshot`] is stored before any permit is given out.
+//! Shared by all shards of one process: one IDENTIFY a bucket and 5 s, so many a day in all.
+//! What other processes of the same bot do is not known here: the driver has every permit
+//! counted where all of them count, and puts back what was not granted there.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
-use guildgate_model::{Mono, Now, ShardId, UnixMs};
-use serde::{Deserialize, Serialize};
+use guildgate_model::{Mono, ShardId};
 
 use crate::Epoch;
 
@@ -46,17 +45,6 @@ impl Default for SessionStartLimit {
     }
 }
 
-/// What is stored of the budget.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct BudgetSnapshot {
-    /// How many identifies are left in the window.
-    pub remaining: u32,
-    /// When the window ends.
-    pub reset_at: UnixMs,
-    /// Until when each bucket is closed.
-    pub closed_until: BTreeMap<u32, UnixMs>,
-}
-
 /// One shard's permit to identify on one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permit {
@@ -79,68 +67,51 @@ pub struct IdentifyQueue {
 }
 
 impl IdentifyQueue {
-    /// A queue under Discord's limit and under what was stored by an earlier process.
+    /// A queue under Discord's limit.
     #[must_use]
-    pub fn new(
-        now: Now,
-        limit: SessionStartLimit,
-        stored: Option<&BudgetSnapshot>,
-    ) -> IdentifyQueue {
-        let mut queue = IdentifyQueue {
+    pub fn new(now: Mono, limit: SessionStartLimit) -> IdentifyQueue {
+        IdentifyQueue {
             total: limit.total,
             remaining: limit.remaining,
-            reset_at: now.mono + limit.reset_after.min(BUDGET_WINDOW),
+            reset_at: now + limit.reset_after.min(BUDGET_WINDOW),
             max_concurrency: limit.max_concurrency.max(1),
             closed_until: BTreeMap::new(),
             waiting: VecDeque::new(),
             granted: BTreeMap::new(),
-        };
-        if let Some(stored) = stored {
-            queue.import(now, stored);
         }
-        queue
     }
 
     /// Takes over a fresh answer of Discord's; the lower of the two counts is right, since
     /// permits may be on their way.
-    pub fn update(&mut self, now: Now, limit: SessionStartLimit) {
-        let same_window = self.reset_at > now.mono;
+    pub fn update(&mut self, now: Mono, limit: SessionStartLimit) {
+        let same_window = self.reset_at > now;
         self.total = limit.total;
-        self.max_concurrency = limit.max_concurrency.max(1);
         self.remaining = if same_window {
             self.remaining.min(limit.remaining)
         } else {
             limit.remaining
         };
-        self.reset_at = now.mono + limit.reset_after.min(BUDGET_WINDOW);
-    }
-
-    /// A snapshot of a window that is over says nothing; one with a longer window than Discord
-    /// has comes from a wrong clock.
-    fn import(&mut self, now: Now, stored: &BudgetSnapshot) {
-        let left = stored.reset_at.since(now.wall);
-        if !left.is_zero() && left <= BUDGET_WINDOW {
-            self.remaining = self.remaining.min(stored.remaining);
-        }
-        for (&bucket, &until) in &stored.closed_until {
-            let left = until.since(now.wall).min(IDENTIFY_SPACING);
-            self.closed_until.insert(bucket, now.mono + left);
+        self.reset_at = now + limit.reset_after.min(BUDGET_WINDOW);
+        let max_concurrency = limit.max_concurrency.max(1);
+        if max_concurrency != self.max_concurrency {
+            self.max_concurrency = max_concurrency;
+            // Other buckets: which of them were used is no longer told apart.
+            if let Some(&until) = self.closed_until.values().max() {
+                self.closed_until = (0..max_concurrency).map(|key| (key, until)).collect();
+            }
         }
     }
 
-    /// What to store.
+    /// Whether any shard waits.
     #[must_use]
-    pub fn snapshot(&self, now: Now) -> BudgetSnapshot {
-        BudgetSnapshot {
-            remaining: self.remaining,
-            reset_at: now.wall + self.reset_at.since(now.mono),
-            closed_until: self
-                .closed_until
-                .iter()
-                .filter(|&(_, &until)| until > now.mono)
-                .map(|(&bucket, &until)| (bucket, now.wall + until.since(now.mono)))
-                .collect(),
-        }
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The bucket of a shard: its number modulo `max_concurrency`.
+    #[must_use]
+    pub fn bucket(&self, shard: ShardId) -> u32 {
+        shard.id % self.max_concurrency
     }
 
     /// How many identifies a window has.
@@ -178,13 +149,12 @@ impl IdentifyQueue {
             self.remaining = self.remaining.saturating_add(1).min(self.total);
         }
         // In place of the closing that the permit brought: nothing was sent.
-        let bucket = permit.shard.id % self.max_concurrency;
+        let bucket = self.bucket(permit.shard);
         self.closed_until.insert(bucket, until);
         self.waiting.push_front(permit);
     }
 
-    /// The permits that can be given now, in the order of their requests. Store a snapshot
-    /// before handing them on.
+    /// The permits that can be given now, in the order of their requests.
     pub fn grant(&mut self, now: Mono) -> Vec<Permit> {
         if self.reset_at <= now {
             self.remaining = self.total;
@@ -193,7 +163,7 @@ impl IdentifyQueue {
         let mut granted = Vec::new();
         let mut still_waiting = VecDeque::new();
         for permit in std::mem::take(&mut self.waiting) {
-            let bucket = permit.shard.id % self.max_concurrency;
+            let bucket = self.bucket(permit.shard);
             let open = self
                 .closed_until
                 .get(&bucket)
@@ -218,7 +188,7 @@ impl IdentifyQueue {
             .waiting
             .iter()
             .map(|permit| {
-                let bucket = permit.shard.id % self.max_concurrency;
+                let bucket = self.bucket(permit.shard);
                 self.closed_until
                     .get(&bucket)
                     .copied()

@@ -13,7 +13,9 @@ use guildgate_model::{GuildId, Mono, UserId};
 
 use crate::{
     Intents, MembersChunk, Opcode,
-    payload::{NONCE_BYTES_MAX, REQUEST_USERS_MAX, RateLimited, RequestMembers},
+    payload::{
+        NONCE_BYTES_MAX, REQUEST_PREFIX_MAX, REQUEST_USERS_MAX, RateLimited, RequestMembers,
+    },
 };
 
 /// How long after a request for a whole guild the next one of that guild may go out.
@@ -36,6 +38,15 @@ pub enum RequestError {
     /// More users than one request may name.
     #[error("a request may name {REQUEST_USERS_MAX} users, and this one names {0}: split it")]
     TooManyUsers(usize),
+    /// Both `query` and `user_ids`, which Discord does not take together.
+    #[error("a request for members has either a query or user ids, and this one has both")]
+    Ambiguous,
+    /// More members by a part of their name than one request may ask for.
+    #[error(
+        "a request by name may ask for {REQUEST_PREFIX_MAX} members, and this one asks for {0}: \
+         ask for fewer, or for all with an empty query and limit 0"
+    )]
+    TooManyByName(u32),
     /// Neither `query` nor `user_ids`: Discord would close the connection with 4001.
     #[error("a request for members needs either a query or user ids")]
     Unspecified,
@@ -172,12 +183,18 @@ impl MemberRequests {
         if nonce_bytes > NONCE_BYTES_MAX {
             return Err(RequestError::NonceTooLong(nonce_bytes));
         }
-        match &request.user_ids {
-            Some(users) if users.len() > REQUEST_USERS_MAX => {
+        match (&request.user_ids, &request.query) {
+            (None, None) => return Err(RequestError::Unspecified),
+            (Some(_), Some(_)) => return Err(RequestError::Ambiguous),
+            (Some(users), None) if users.len() > REQUEST_USERS_MAX => {
                 return Err(RequestError::TooManyUsers(users.len()));
             }
-            None if request.query.is_none() => return Err(RequestError::Unspecified),
-            Some(_) | None => {}
+            (None, Some(_)) => {
+                if let Some(limit) = request.limit.filter(|limit| *limit > REQUEST_PREFIX_MAX) {
+                    return Err(RequestError::TooManyByName(limit));
+                }
+            }
+            (Some(_), None) => {}
         }
         if request.is_full() && !intents.contains(Intents::GUILD_MEMBERS) {
             return Err(RequestError::NeedsGuildMembers);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use guildgate_model::{GuildId, MemberData, UnixMs, UserId};
 
 use crate::{
-    SessionStartLimit,
+    Intents, SessionStartLimit,
     decode::member,
     json::{Cursor, Malformed},
     parse_timestamp,
@@ -50,16 +50,27 @@ pub struct Application {
     /// Its name.
     pub name: Option<Box<str>>,
     /// Its flags: which privileged intents are switched on, among others.
-    pub flags: u64,
+    pub flags: Option<u64>,
 }
 
 impl Application {
-    /// Whether the GUILD_MEMBERS intent is switched on, with or without Discord's review.
+    /// The privileged intents that are switched on, with or without Discord's review; none if
+    /// the answer does not say.
     ///
-    /// Source: Discord, "Application: Application Flags", bits 14 and 15.
+    /// Source: Discord, "Application: Application Flags", two bits an intent.
     #[must_use]
-    pub fn may_see_members(&self) -> bool {
-        self.flags & (0b11 << 14) != 0
+    pub fn privileges(&self) -> Option<Intents> {
+        let flags = self.flags?;
+        let granted = [
+            (12, Intents::GUILD_PRESENCES),
+            (14, Intents::GUILD_MEMBERS),
+            (18, Intents::MESSAGE_CONTENT),
+        ];
+        let granted = granted
+            .iter()
+            .filter(|(bit, _)| flags & (0b11 << bit) != 0)
+            .fold(Intents::NONE, |all, (_, intent)| all | *intent);
+        Some(granted)
     }
 }
 
@@ -176,13 +187,13 @@ pub fn application(bytes: &[u8]) -> Result<Application, Malformed> {
     let mut application = Application {
         id: None,
         name: None,
-        flags: 0,
+        flags: None,
     };
     Cursor::new(bytes).fields(|key, value| {
         match key {
             b"id" => application.id = value.number()?.map(UserId),
             b"name" => application.name = value.text()?.map(Into::into),
-            b"flags" => application.flags = value.number()?.unwrap_or(0),
+            b"flags" => application.flags = value.number()?,
             _ => {}
         }
         Ok(())
@@ -265,8 +276,17 @@ mod tests {
         assert_eq!((seen.guild, seen.expires_at), (None, None));
         let seen = member(br#"{"user":{"id":"5"},"roles":["6"]}"#).expect("JSON");
         assert_eq!(seen.expect("a user").user, UserId(5));
-        let seen = application(br#"{"id":"5","name":"n","flags":32768}"#).expect("JSON");
-        assert!(seen.may_see_members());
+        for (flags, privileges) in [
+            (r#"{"flags":0}"#, Some(Intents::NONE)),
+            (r#"{"flags":8192}"#, Some(Intents::GUILD_PRESENCES)),
+            (r#"{"flags":32768}"#, Some(Intents::GUILD_MEMBERS)),
+            (r#"{"flags":524288}"#, Some(Intents::MESSAGE_CONTENT)),
+            (r#"{"flags":282624}"#, Some(Intents::PRIVILEGED)),
+            ("{}", None),
+        ] {
+            let seen = application(flags.as_bytes()).expect("JSON");
+            assert_eq!(seen.privileges(), privileges, "{flags}");
+        }
         let refusal = error_body(br#"{"code":50001,"message":"Missing Access","retry_after":1.5}"#);
         assert_eq!(refusal.code, 50_001);
         assert_eq!(refusal.retry_after, Some(Duration::from_millis(1500)));

@@ -66,14 +66,34 @@ pub struct Shard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Idle,
-    Backoff { until: Mono },
-    Dialing { until: Mono },
-    AwaitHello { until: Mono },
+    Backoff {
+        until: Mono,
+    },
+    /// Discord refused privileged intents, and is asked which of them are switched on.
+    AskingPrivileges {
+        until: Mono,
+    },
+    Dialing {
+        until: Mono,
+    },
+    AwaitHello {
+        until: Mono,
+    },
     AwaitPermit,
-    Identifying { until: Mono },
-    Resuming { until: Mono, replayed: u64 },
-    Active { since: Mono },
-    Closing { until: Mono, next: Next },
+    Identifying {
+        until: Mono,
+    },
+    Resuming {
+        until: Mono,
+        replayed: u64,
+    },
+    Active {
+        since: Mono,
+    },
+    Closing {
+        until: Mono,
+        next: Next,
+    },
     Stopped,
 }
 
@@ -104,10 +124,11 @@ impl Shard {
     #[must_use]
     pub fn new(config: ShardConfig, mut rng: Rng, session: Option<ShardSession>) -> Shard {
         let session = session.filter(|session| session.fits(&config));
-        let intents = session
-            .as_ref()
-            .map_or(config.intents, |session| session.intents);
         let tag = u32::try_from(rng.below(1 << 32)).unwrap_or_default();
+        let mut outbox = Outbox::new(tag);
+        if session.is_some() {
+            outbox.on_taken_over(config.presence.as_ref());
+        }
         Shard {
             epoch: Epoch(0),
             state: State::Idle,
@@ -119,8 +140,8 @@ impl Shard {
                 progress: Progress::resumed_at(session.seq),
             }),
             ladder: Ladder::default(),
-            outbox: Outbox::new(tag),
-            intents,
+            outbox,
+            intents: config.intents,
             presence: config.presence.clone(),
             told: Told::Down,
             config,
@@ -210,6 +231,11 @@ impl Shard {
                     session.progress.on_handled(seq);
                 }
             }
+            Input::Privileges { epoch, granted } => {
+                if self.is_current(epoch) && matches!(self.state, State::AskingPrivileges { .. }) {
+                    self.go_on_without(now, granted, out);
+                }
+            }
             Input::Shutdown => self.stop(now, Stopped::Shutdown, out),
             Input::Suspend => self.stop(now, Stopped::Suspended(None), out),
             Input::Tick {
@@ -232,6 +258,7 @@ impl Shard {
         let state = match &self.state {
             State::Idle | State::Stopped | State::AwaitPermit => None,
             State::Backoff { until }
+            | State::AskingPrivileges { until }
             | State::Dialing { until }
             | State::AwaitHello { until }
             | State::Identifying { until }
@@ -270,6 +297,7 @@ impl Shard {
             | State::Active { .. } => true,
             State::Idle
             | State::Backoff { .. }
+            | State::AskingPrivileges { .. }
             | State::Dialing { .. }
             | State::Closing { .. }
             | State::Stopped => false,
@@ -286,6 +314,9 @@ impl Shard {
         let all_read = reader == Reader::Done;
         match &self.state {
             State::Backoff { until } if *until <= now => self.dial(now, out),
+            State::AskingPrivileges { until } if *until <= now => {
+                self.go_on_without(now, None, out);
+            }
             State::Dialing { until } if *until <= now => {
                 out.push(Output::Drop { epoch: self.epoch });
                 self.gone(now, Loss::DialFailed, Fate::Resume, out);
@@ -311,6 +342,7 @@ impl Shard {
             }
             State::Idle
             | State::Backoff { .. }
+            | State::AskingPrivileges { .. }
             | State::Dialing { .. }
             | State::AwaitHello { .. }
             | State::AwaitPermit

@@ -82,6 +82,12 @@ pub struct Simulate {
     /// The bot token that it takes
     #[arg(long, value_name = "TOKEN", default_value = guildgate_simulator::DEFAULT_TOKEN)]
     pub token: String,
+    /// Take this token, too, as that of a user's account, who may send opcodes 5 and 12
+    #[arg(long, value_name = "TOKEN=ID", value_parser = parse_account)]
+    pub user: Option<(String, u64)>,
+    /// Chance: the same seed gives the same movement, session ids and storms
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
     /// Let the world move by itself: members come and go, roles change
     #[arg(long)]
     pub lively: bool,
@@ -262,7 +268,8 @@ pub struct Record {
 /// KIND is reconnect, invalid-session (resumable=true), lose-acks, send-acks, ask-heartbeat,
 /// drop, close (code=4000), corrupt (corruption=json), pace (bytes_per_second=1000), delay (ms=500),
 /// forget-sessions, restore-budget, outage (guild=ID), end-outage (guild=ID), motion
-/// (every_ms=2000) or storm (every_ms=5000). docs/simulator.md explains each.
+/// (every_ms=2000) or storm (every_ms=5000). Faults of connections meet all of them, or those
+/// that target=shard:0 or target=session:ID names. docs/simulator.md explains each.
 #[derive(Debug, Args)]
 pub struct Fault {
     /// What goes wrong
@@ -291,6 +298,14 @@ pub struct Database {
     /// Folder of the database, `data` by default
     #[arg(long, value_name = "DIR")]
     pub data: Option<String>,
+}
+
+fn parse_account(text: &str) -> Result<(String, u64), String> {
+    let parts = text.rsplit_once('=').and_then(|(token, id)| {
+        let id = id.parse().ok()?;
+        (!token.is_empty()).then(|| (token.to_owned(), id))
+    });
+    parts.ok_or_else(|| "expected TOKEN=ID, such as sesame=1001000000000000002".to_owned())
 }
 
 fn parse_duration(text: &str) -> Result<std::time::Duration, String> {

@@ -71,7 +71,9 @@ impl PermissionsOf<'_> {
     ///
     /// The owner and administrators have all; a running time-out leaves anybody else only
     /// [`Permissions::TIMED_OUT`] of what they had. Discord sends no event when a time-out
-    /// runs out, so the caller asks again then.
+    /// runs out, so the caller asks again then. A member whom Discord's automatic moderation
+    /// holds in quarantine keeps what their roles give: that mask is undocumented, and so left
+    /// out.
     ///
     /// Source: Discord, "Permissions: Permission Hierarchy" and "Timed Out Members".
     #[must_use]

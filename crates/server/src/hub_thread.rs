@@ -19,8 +19,7 @@ use guildgate_core::{
     form_session::{Ask, SessionKey, Ticket},
     hub::{self, Hub},
 };
-use guildgate_model::{GuildId, UserId};
-use guildgate_store::Snapshot;
+use guildgate_model::{GuildId, UnixMs, UserId};
 use tokio::sync::{
     mpsc::{UnboundedReceiver, unbounded_channel},
     oneshot,
@@ -55,6 +54,15 @@ impl ShardsPort for Edges {
     fn ring(&self, edge: u8) {
         Edges::ring(self, edge);
     }
+}
+
+/// What an earlier process knew of a shard's guilds.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// From [`HubHandle::export`].
+    pub chunks: Vec<Vec<u8>>,
+    /// When that was.
+    pub saved_at: UnixMs,
 }
 
 /// What the hub's thread is made of.

@@ -8,8 +8,8 @@ mod upkeep;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use guildgate_discord::ShardSession;
-use guildgate_model::WantedUsers;
-use guildgate_store::{Snapshot, Store, StoreError, hash_secret};
+use guildgate_model::{TokenHash, WantedUsers};
+use guildgate_store::{Store, StoreError, hash_secret};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{
@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     edge::{EdgeThreads, Edges},
     front::{self, Front, Tls, TlsError},
-    hub_thread::{self, HubHandle, HubParts, HubRequest, HubThread},
+    hub_thread::{self, HubHandle, HubParts, HubRequest, HubThread, Snapshot},
     metrics::{Metrics, UpstreamFigures},
     services::{Feed, OutboxWorker, ServiceParts, Services},
     upstream::{
@@ -162,7 +162,7 @@ impl Node {
             tasks: TaskTracker::new(),
         };
 
-        let left = restart::take(&*base.store, clock.now().wall).await?;
+        let left = restart::take(&*base.store, base.bot(), clock.now().wall).await?;
         let (to_hub, events) = arrivals(EVENTS_MAX);
         let (hub, requests, hub_thread) = base.start_hub(events, left.snapshots)?;
         let services = base.services(&hub);
@@ -262,7 +262,8 @@ impl Node {
         if let Some(upstream) = upstream {
             let sessions = upstream.suspend().await;
             let now = base.clock.now().wall;
-            if let Err(error) = restart::leave(&*base.store, &hub, sessions, now).await {
+            if let Err(error) = restart::leave(&*base.store, base.bot(), &hub, sessions, now).await
+            {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "Discord's sessions could not be kept; the next process begins anew"
@@ -285,6 +286,11 @@ impl Node {
 }
 
 impl Base {
+    /// Which bot this is: what is kept for it is kept under its token's hash.
+    fn bot(&self) -> TokenHash {
+        hash_secret(&settings::token(&self.config))
+    }
+
     fn start_hub(
         &self,
         events: Arrivals,
@@ -321,11 +327,10 @@ impl Base {
         events: Departures,
     ) -> Result<Upstream, UpstreamError> {
         let config = settings::upstream(&self.config, &self.wanted);
-        let bot = hash_secret(&config.token);
         let upstream = Upstream::start(UpstreamParts {
             config,
             clock: self.clock,
-            budget: Arc::new(StoreBudget::new(Arc::clone(&self.store), bot)),
+            budget: Arc::new(StoreBudget::new(Arc::clone(&self.store), self.bot())),
             sessions,
             events,
         })?;

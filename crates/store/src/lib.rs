@@ -35,7 +35,7 @@ mod tokens;
 
 pub use audit::{Audit, AuditAction, AuditEntry};
 pub use discord::{
-    DiscordState, IdentifyLimit, IdentifyPermit, IdentifyRefused, ShardSession, Snapshot,
+    DiscordState, IdentifyLimit, IdentifyPermit, IdentifyRefused, KeptShard, WhyNotIdentify,
 };
 pub use documents::{
     AppendPatch, Appended, Document, DocumentKey, DocumentVersion, Documents, PatchId,

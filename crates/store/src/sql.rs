@@ -54,8 +54,8 @@ pub enum Turn {
     Outbox,
     /// A bot's identifies.
     Identifies(TokenHash),
-    /// A shard's sessions and snapshots.
-    Shard(u32),
+    /// What one process leaves to the next.
+    Shards,
     /// A user's inbox.
     Inbox(UserId),
 }
@@ -75,7 +75,7 @@ impl Turn {
                 head.copy_from_slice(&bytes[..8]);
                 (5, i64::from_le_bytes(head), 0)
             }
-            Turn::Shard(shard) => (6, i64::from(shard), 0),
+            Turn::Shards => (6, 0, 0),
             Turn::Inbox(user) => (7, user.0.cast_signed(), 0),
         };
         words[0] = class;

@@ -20,7 +20,7 @@ pub trait Store:
     /// [`StoreError::Unavailable`] or [`StoreError::Closed`].
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// What engine and version this is, for a person: `SQLite 3.50.1, schema 1`.
+    /// What engine and version this is, for a person: `SQLite 3.50.1, schema 2`.
     ///
     /// # Errors
     /// As for [`Store::ping`].

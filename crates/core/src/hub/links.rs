@@ -18,6 +18,9 @@ pub(super) struct Links {
     links: BTreeMap<u32, Link>,
     /// What an earlier process knew, of shards that have had no session in this one.
     before: Unshown,
+    /// When that process was last told anything. A shard without a link goes on from there
+    /// until it says RESUMED, and what is replayed to it may be as old.
+    before_at: Option<UnixMs>,
 }
 
 /// Guilds that the bot is in, and of which nothing is known.
@@ -101,8 +104,10 @@ impl Links {
         }
     }
 
-    /// What an earlier process had yet to be shown.
-    pub(super) fn restore(&mut self, unshown: Unshown) {
+    /// What an earlier process, last told of anything at `saved_at`, had yet to be shown.
+    pub(super) fn restore(&mut self, unshown: Unshown, saved_at: UnixMs) {
+        let earliest = self.before_at.map_or(saved_at, |at| at.min(saved_at));
+        self.before_at = Some(earliest);
         self.before.awaited.extend(unshown.awaited);
         self.before.dark.extend(unshown.dark);
     }
@@ -117,19 +122,28 @@ impl Links {
     /// The earliest moment at which Discord can have said what comes in at `wall`: what a
     /// resume replays may be as old as the break.
     pub(super) fn said_at(&self, shard: ShardId, wall: UnixMs) -> UnixMs {
-        let link = self.links.get(&shard.id);
-        link.and_then(|link| link.down_since).unwrap_or(wall)
+        let since = match self.links.get(&shard.id) {
+            Some(link) => link.down_since,
+            None => self.before_at,
+        };
+        since.unwrap_or(wall)
     }
 
     /// The guild was shown; what it was until then.
     pub(super) fn arrived(&mut self, shard: ShardId, guild: GuildId, now: Mono) -> Unseen {
-        let Some(link) = self.links.get_mut(&shard.id) else {
-            return Unseen::Unknown;
+        let unshown = match self.links.get_mut(&shard.id) {
+            Some(link) => {
+                if link.unshown.awaited.contains(&guild) {
+                    link.progress_at = now;
+                }
+                &mut link.unshown
+            }
+            // Replayed before RESUMED.
+            None => &mut self.before,
         };
-        if link.unshown.awaited.remove(&guild) {
-            link.progress_at = now;
+        if unshown.awaited.remove(&guild) {
             Unseen::Awaited
-        } else if link.unshown.dark.remove(&guild) {
+        } else if unshown.dark.remove(&guild) {
             Unseen::Dark
         } else {
             Unseen::Unknown
@@ -139,9 +153,9 @@ impl Links {
     /// A guild that was never shown is unavailable.
     pub(super) fn went_dark(&mut self, shard: ShardId, guild: GuildId, now: Mono) {
         self.arrived(shard, guild, now);
-        if let Some(link) = self.links.get_mut(&shard.id) {
-            link.unshown.dark.insert(guild);
-        }
+        let link = self.links.get_mut(&shard.id);
+        let unshown = link.map_or(&mut self.before, |link| &mut link.unshown);
+        unshown.dark.insert(guild);
     }
 
     /// What `guild` is, if the hub holds no data of it.

@@ -57,7 +57,7 @@ impl Hub {
     ) -> Result<(), ImportError> {
         for chunk in chunks {
             let saved: SavedChunk = serde_json::from_slice(chunk).map_err(ImportError)?;
-            self.links.restore(saved.unshown);
+            self.links.restore(saved.unshown, saved_at);
             for guild in saved.guilds {
                 self.import_guild(now, saved_at, guild, out);
             }

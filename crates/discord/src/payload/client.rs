@@ -13,6 +13,8 @@ use crate::{Intents, Opcode};
 pub const PAYLOAD_BYTES_MAX: usize = 4096;
 /// The most user ids that one request for members may name.
 pub const REQUEST_USERS_MAX: usize = 100;
+/// The most members that REQUEST_MEMBERS may ask for by how their names begin.
+pub const REQUEST_PREFIX_MAX: u32 = 100;
 /// The most bytes of a request's nonce; Discord drops a longer one without a word.
 pub const NONCE_BYTES_MAX: usize = 32;
 /// Bounds of `large_threshold`.

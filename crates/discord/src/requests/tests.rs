@@ -201,6 +201,18 @@ fn e43_all_members_need_the_intent() {
     let mut nothing = RequestMembers::everyone(GUILD);
     nothing.query = None;
     check(&mut book, nothing, Err(RequestError::Unspecified));
+    let mut both = RequestMembers::users(GUILD, users(0..1));
+    both.query = Some("a".into());
+    check(&mut book, both, Err(RequestError::Ambiguous));
+    let mut many = RequestMembers::everyone(GUILD);
+    many.query = Some("a".into());
+    many.limit = Some(101);
+    check(&mut book, many, Err(RequestError::TooManyByName(101)));
+    let mut enough = RequestMembers::everyone(GUILD);
+    enough.query = Some("a".into());
+    enough.limit = Some(100);
+    check(&mut book, enough, Ok(()));
+    book.next(at(0)).expect("sent");
     let mut named = RequestMembers::everyone(GUILD);
     named.query = Some("a".into());
     named.presences = Some(true);

@@ -125,6 +125,8 @@ pub struct Timeouts {
     pub ready: Duration,
     /// For the answer to a close frame.
     pub close: Duration,
+    /// For what the application's settings say of privileged intents.
+    pub privileges: Duration,
 }
 
 impl Default for Timeouts {
@@ -134,6 +136,7 @@ impl Default for Timeouts {
             hello: Duration::from_secs(20),
             ready: Duration::from_secs(60),
             close: Duration::from_secs(5),
+            privileges: Duration::from_secs(30),
         }
     }
 }

@@ -20,7 +20,7 @@ impl Shard {
         }
         if matches!(
             self.state,
-            State::Idle | State::Stopped | State::Backoff { .. }
+            State::Idle | State::Stopped | State::Backoff { .. } | State::AskingPrivileges { .. }
         ) {
             return;
         }
@@ -34,34 +34,51 @@ impl Shard {
                 AfterTimeout::Identify => Fate::NewSession,
                 AfterTimeout::Resume => Fate::Resume,
             },
-            Remedy::Fatal(refusal) => match self.without_refused(refusal, out) {
-                Some(fate) => fate,
-                None => {
-                    self.end_link(loss, out);
+            Remedy::Fatal(refusal) => {
+                self.end_link(loss, out);
+                if self.may_go_on_without(refusal) {
+                    self.ask_privileges(now, out);
+                } else {
                     self.proceed(now, Next::Stop(Stopped::Refused(refusal)), out);
-                    return;
                 }
-            },
+                return;
+            }
         };
         self.gone(now, loss, fate, out);
     }
 
-    /// Goes on without privileged intents, once, if the configuration says so.
-    pub(super) fn without_refused(
-        &mut self,
-        refusal: Refusal,
-        out: &mut Vec<Output>,
-    ) -> Option<Fate> {
-        let refused = self.intents & Intents::PRIVILEGED;
-        let may_go_on = refusal == Refusal::DisallowedIntents
+    /// Whether there are privileged intents to leave out, and the configuration says so.
+    fn may_go_on_without(&self, refusal: Refusal) -> bool {
+        refusal == Refusal::DisallowedIntents
             && self.config.privileged == PrivilegedRefused::GoOnWithout
-            && !refused.is_empty();
-        if !may_go_on {
-            return None;
-        }
+            && !(self.intents & Intents::PRIVILEGED).is_empty()
+    }
+
+    /// The refusal does not say which intents it is about; the application's settings do.
+    fn ask_privileges(&mut self, now: Mono, out: &mut Vec<Output>) {
+        self.drop_session(out);
+        out.push(Output::AskPrivileges { epoch: self.epoch });
+        let until = now + self.config.timeouts.privileges;
+        self.state = State::AskingPrivileges { until };
+    }
+
+    /// Begins anew without the privileged intents that are not granted; without all of them if
+    /// that is not known, or explains no refusal.
+    pub(super) fn go_on_without(
+        &mut self,
+        now: Mono,
+        granted: Option<Intents>,
+        out: &mut Vec<Output>,
+    ) {
+        let asked = self.intents & Intents::PRIVILEGED;
+        let refused = granted
+            .map(|granted| asked.without(granted))
+            .filter(|refused| !refused.is_empty())
+            .unwrap_or(asked);
         self.intents = self.intents.without(refused);
         out.push(Output::Note(Note::IntentsDropped(refused)));
-        Some(Fate::NewSession)
+        let delay = self.settle(now, Fate::NewSession, out);
+        self.proceed(now, Next::Redial { delay }, out);
     }
 
     /// Closes the connection, and dials again after that.
@@ -92,6 +109,7 @@ impl Shard {
             },
             State::Idle
             | State::Backoff { .. }
+            | State::AskingPrivileges { .. }
             | State::Dialing { .. }
             | State::AwaitHello { .. }
             | State::AwaitPermit
@@ -148,7 +166,7 @@ impl Shard {
         };
         match self.state {
             State::Stopped => return,
-            State::Idle | State::Backoff { .. } => {
+            State::Idle | State::Backoff { .. } | State::AskingPrivileges { .. } => {
                 self.proceed(now, Next::Stop(stopped), out);
                 return;
             }

@@ -7,7 +7,7 @@ use guildgate_model::Mono;
 use super::{Command, CommandError, Message, UserOpcodes};
 use crate::{
     Intents, MemberRequests, Opcode,
-    payload::{ClientPayload, EncodeError, Presence},
+    payload::{ClientPayload, EncodeError, Presence, Status},
 };
 
 /// The most commands that may wait, beside requests for members.
@@ -93,6 +93,20 @@ impl Outbox {
         } else {
             self.requests.next_at()
         }
+    }
+
+    /// A session that another process began shows what that one said: it is shown anew, or as
+    /// plainly online, once it goes on.
+    pub(super) fn on_taken_over(&mut self, presence: Option<&Presence>) {
+        let online = Presence {
+            since: None,
+            activities: Vec::new(),
+            status: Status::Online,
+            afk: false,
+        };
+        let presence = presence.unwrap_or(&online).clone();
+        // One that is too large is left out, as it is of IDENTIFY.
+        self.presence = message(&ClientPayload::Presence(presence)).ok();
     }
 
     /// IDENTIFY carries the presence.

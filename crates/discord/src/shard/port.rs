@@ -58,6 +58,13 @@ pub enum Input<'a> {
         /// Of which connection.
         epoch: Epoch,
     },
+    /// What the application's settings say of privileged intents.
+    Privileges {
+        /// On which connection they were refused.
+        epoch: Epoch,
+        /// Those that are switched on; none if that cannot be found out.
+        granted: Option<Intents>,
+    },
     /// The event with this sequence, and all before it, are in safe hands.
     Handled {
         /// Which.
@@ -120,6 +127,11 @@ pub enum Output {
     /// Give back what was asked for, granted or not.
     ReleasePermit {
         /// For which connection.
+        epoch: Epoch,
+    },
+    /// Find out which privileged intents are switched on, for [`Input::Privileges`].
+    AskPrivileges {
+        /// On which connection some were refused.
         epoch: Epoch,
     },
     /// Hand this on, then say [`Input::Handled`] if it has a sequence.

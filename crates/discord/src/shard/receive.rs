@@ -142,6 +142,7 @@ impl Shard {
             State::Active { .. } => {}
             State::Idle
             | State::Backoff { .. }
+            | State::AskingPrivileges { .. }
             | State::Dialing { .. }
             | State::AwaitHello { .. }
             | State::AwaitPermit
@@ -246,6 +247,7 @@ impl Shard {
             | State::Resuming { until, .. } => *until = (*until).max(later),
             State::Idle
             | State::Backoff { .. }
+            | State::AskingPrivileges { .. }
             | State::Dialing { .. }
             | State::AwaitPermit
             | State::Active { .. }

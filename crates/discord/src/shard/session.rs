@@ -5,7 +5,7 @@ use std::fmt;
 use guildgate_model::ShardId;
 use serde::{Deserialize, Serialize};
 
-use super::{PrivilegedRefused, ShardConfig};
+use super::ShardConfig;
 use crate::{CloseCode, Intents};
 
 /// A session that another process can go on with, as plain data.
@@ -27,12 +27,11 @@ pub struct ShardSession {
 }
 
 impl ShardSession {
-    /// Whether a shard of this configuration can go on with it.
+    /// Whether a shard of this configuration can go on with it. One that goes without refused
+    /// intents cannot: only a new session shows whether they are switched on by now, and tells
+    /// the rest of the gateway what it must do without. That costs an identify.
     pub(super) fn fits(&self, config: &ShardConfig) -> bool {
-        let degraded = config.intents.without(Intents::PRIVILEGED);
-        let may_be_degraded = config.privileged == PrivilegedRefused::GoOnWithout;
-        ShardId::from(self.shard) == config.shard
-            && (self.intents == config.intents || (may_be_degraded && self.intents == degraded))
+        ShardId::from(self.shard) == config.shard && self.intents == config.intents
     }
 }
 

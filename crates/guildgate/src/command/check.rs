@@ -5,7 +5,10 @@ use guildgate_server::{
     clock::Clock,
     config::Config,
     front::Tls,
-    upstream::rest::{Rest, RestError, chain},
+    upstream::{
+        UpstreamError,
+        rest::{Rest, RestError, chain},
+    },
 };
 
 use crate::{
@@ -67,8 +70,9 @@ async fn discord(config: &Config) -> Result<String, Failure> {
         Rest::new(&config.discord.api_url, token, Clock::start()).map_err(Failure::discord)?;
     let gateway = rest.gateway_bot().await.map_err(refused)?;
     let application = rest.application().await.map_err(refused)?;
+    let granted = application.privileges().unwrap_or(Intents::PRIVILEGED);
     let wants_members = config.discord.intents.contains(Intents::GUILD_MEMBERS);
-    if wants_members && !application.may_see_members() {
+    if wants_members && !granted.contains(Intents::GUILD_MEMBERS) {
         return Err(Failure::new(
             Code::Discord,
             anyhow::anyhow!(
@@ -86,9 +90,7 @@ async fn discord(config: &Config) -> Result<String, Failure> {
 
 fn refused(error: RestError) -> Failure {
     let cure = match &error {
-        RestError::TokenRefused => {
-            ": copy it anew from the \"Bot\" page of your application into `discord.token`"
-        }
+        RestError::TokenRefused => return Failure::discord(UpstreamError::TokenRefused),
         RestError::Unreachable { .. } => ": check `discord.api_url` and this machine's network",
         _ => "",
     };

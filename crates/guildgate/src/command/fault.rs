@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use guildgate_simulator::RemoteSimulator;
 use http::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{cli::Fault, exit::Failure};
 
@@ -15,7 +15,11 @@ pub async fn run(arguments: Fault) -> Result<(), Failure> {
                 "{setting:?}: expected KEY=VALUE, such as code=4000"
             ))
         })?;
-        settings.insert(key.to_owned(), to_json(value));
+        let value = match key {
+            "target" => target(value)?,
+            _ => to_json(value),
+        };
+        settings.insert(key.to_owned(), value);
     }
     let simulator = RemoteSimulator::new(&format!("http://{}", arguments.simulator));
     let (method, path, body) = call(&arguments.kind, settings)?;
@@ -59,6 +63,24 @@ fn call(
             let body = Value::Object(settings);
             Ok((Method::POST, "/simulator/faults".to_owned(), Some(body)))
         }
+    }
+}
+
+/// Whose connections: `all`, `shard:0` or `session:ID`.
+fn target(text: &str) -> Result<Value, Failure> {
+    let unknown = || {
+        Failure::other(anyhow!(
+            "target={text:?}: expected all, shard:NUMBER or session:ID"
+        ))
+    };
+    match text.split_once(':') {
+        None if text == "all" => Ok(json!("all")),
+        Some(("shard", number)) => {
+            let number: u32 = number.parse().map_err(|_| unknown())?;
+            Ok(json!({ "shard": number }))
+        }
+        Some(("session", id)) if !id.is_empty() => Ok(json!({ "session": id })),
+        _ => Err(unknown()),
     }
 }
 

@@ -3,9 +3,11 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, anyhow};
-use guildgate_model::Secret;
+use guildgate_model::{Secret, UserId};
 use guildgate_server::{config::Config, log};
-use guildgate_simulator::{Motion, Playback, Recording, Simulator, SimulatorConfig, Speed, World};
+use guildgate_simulator::{
+    Motion, Playback, Recording, Simulator, SimulatorConfig, Speed, UserAccount, World,
+};
 
 use crate::{
     cli::Simulate,
@@ -36,6 +38,11 @@ pub async fn run(arguments: Simulate) -> Result<(), Failure> {
     let config = SimulatorConfig {
         playback,
         token: Secret::new(arguments.token.clone()),
+        user: arguments.user.map(|(token, user)| UserAccount {
+            token: Secret::new(token),
+            user: UserId(user),
+        }),
+        seed: arguments.seed,
         motion: if arguments.lively {
             LIVELY
         } else {

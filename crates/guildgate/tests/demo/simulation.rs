@@ -33,6 +33,10 @@ async fn a_fault_strikes_and_the_gateway_gets_over_it() {
     gateway.until("discord_resumes_total 1").await;
     assert!(strike(&["close", "code=4000"]).await.0);
     gateway.until("discord_resumes_total 2").await;
+    assert!(strike(&["drop", "target=shard:0"]).await.0);
+    gateway.until("discord_resumes_total 3").await;
+    assert!(strike(&["drop", "target=shard:1"]).await.0, "nobody's");
+    assert!(strike(&["drop", "target=session:no-such-session"]).await.0);
 
     let issue = ["issue", "--kind", "gatewayGuild", "--for", REST];
     let token = Gateway::token_command(&data, &issue).await;
@@ -51,6 +55,7 @@ async fn a_fault_strikes_and_the_gateway_gets_over_it() {
         &["close"],
         &["close", "4000"],
         &["outage"],
+        &["drop", "target=everybody"],
     ] {
         let (done, errors) = strike(bad).await;
         assert!(
@@ -88,6 +93,42 @@ async fn an_operator_has_the_bot_speak() {
     let neither = format!(r#"{{"guild_id":"{REST}"}}"#);
     let (done, errors) = send("request-members", &neither).await;
     assert!(!done && errors.contains("422"), "{errors}");
+}
+
+#[tokio::test]
+async fn opcodes_for_user_accounts_are_served_to_one() {
+    const MIA: &str = "1001000000000000002";
+    let data = Folder::new();
+    let account = format!("sesame={MIA}");
+    let simulator = Process::simulate_with(&["--user", &account, "--seed", "7"]).await;
+    let gateway = Process::serve_with(&data, &simulator, |command| {
+        command.env("DISCORD_TOKEN", "sesame")
+    })
+    .await;
+    let counter = async |name: &str| {
+        let counters = simulator.get("/simulator/counters").await.text;
+        let counters: serde_json::Value = serde_json::from_str(&counters).expect("JSON");
+        counters[name].as_u64().expect("a number")
+    };
+    let before = counter("dispatches").await;
+    let url = gateway.url("");
+    for (what, json) in [
+        ("voice-ping", r#"{"shard":0}"#.to_owned()),
+        ("guild-sync", format!(r#"{{"guild_ids":["{REST}"]}}"#)),
+    ] {
+        let arguments = ["discord", "send", what, &json, "--gateway", &url];
+        let output = run(&arguments, &[("GUILDGATE_ADMIN_KEY", ADMIN_KEY)]).await;
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{what}: {errors}");
+    }
+    let answered = async {
+        while counter("dispatches").await == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    let answered = tokio::time::timeout(PATIENCE, answered).await;
+    answered.expect("GUILD_SYNC is answered");
+    assert_eq!(counter("closes").await, 0);
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use guildgate_core::hub::{Hub, Input, Readiness as GuildsReady};
 use guildgate_model::{Mono, Now, UpstreamEvent};
-use guildgate_store::Snapshot;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{
+    Snapshot,
     handle::{GUILDS_PER_PAGE, Message},
     route::Router,
 };

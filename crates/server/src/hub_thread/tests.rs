@@ -10,12 +10,11 @@ use guildgate_model::{
     GuildData, GuildId, MemberData, Permissions, Role, RoleId, ShardId, UnixMs, UpstreamEvent,
     UserId, WantedMark,
 };
-use guildgate_store::Snapshot;
 use guildgate_wire::{ErrorCode, EventFrame};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{
-    HubGone, HubHandle, HubParts, HubRequest, HubThread, ShardsPort, route::Router, start,
+    HubGone, HubHandle, HubParts, HubRequest, HubThread, ShardsPort, Snapshot, route::Router, start,
 };
 use crate::{
     api::{Live, Readiness},

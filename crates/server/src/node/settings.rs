@@ -87,10 +87,15 @@ pub(super) fn front(config: &Config) -> FrontConfig {
     }
 }
 
+/// The bot's token.
+pub(super) fn token(config: &Config) -> Secret {
+    let token = config.discord.token.clone();
+    token.unwrap_or_else(|| Secret::new(""))
+}
+
 pub(super) fn upstream(config: &Config, wanted: &Arc<WantedUsers>) -> UpstreamConfig {
     let discord = &config.discord;
-    let token = discord.token.clone().unwrap_or_else(|| Secret::new(""));
-    let mut upstream = UpstreamConfig::new(discord.api_url.clone(), token);
+    let mut upstream = UpstreamConfig::new(discord.api_url.clone(), token(config));
     upstream.intents = discord.intents;
     upstream.shards = match discord.shards.and_then(NonZeroU32::new) {
         None => ShardCount::Auto,

@@ -3,8 +3,9 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use guildgate_discord::IDENTIFY_SPACING;
 use guildgate_model::{TokenHash, UnixMs};
-use guildgate_store::{DiscordState, IdentifyLimit};
+use guildgate_store::{DiscordState, IdentifyLimit, IdentifyRefused};
 
 /// Discord's window for identifies.
 const WINDOW: Duration = Duration::from_hours(24);
@@ -12,12 +13,13 @@ const WINDOW: Duration = Duration::from_hours(24);
 /// Counts identifies before they are sent, for every process of one bot together.
 #[async_trait]
 pub trait IdentifyBudget: Send + Sync {
-    /// Takes one out of a budget of `total`.
+    /// Takes one of a bucket's out of a budget of `total`.
     ///
     /// # Errors
     /// Whatever kept it from being counted; none may be sent then.
     async fn reserve(
         &self,
+        bucket: u32,
         total: u32,
         now: UnixMs,
     ) -> Result<Reservation, Box<dyn Error + Send + Sync>>;
@@ -28,8 +30,8 @@ pub trait IdentifyBudget: Send + Sync {
 pub enum Reservation {
     /// It may be sent.
     Counted,
-    /// The budget is spent.
-    SpentUntil(UnixMs),
+    /// It must wait.
+    Refused(IdentifyRefused),
 }
 
 /// For tests and for a simulator: it forgets.
@@ -40,6 +42,7 @@ pub struct MemoryBudget;
 impl IdentifyBudget for MemoryBudget {
     async fn reserve(
         &self,
+        _bucket: u32,
         _total: u32,
         _now: UnixMs,
     ) -> Result<Reservation, Box<dyn Error + Send + Sync>> {
@@ -65,18 +68,22 @@ impl<S: ?Sized> StoreBudget<S> {
 impl<S: DiscordState + ?Sized> IdentifyBudget for StoreBudget<S> {
     async fn reserve(
         &self,
+        bucket: u32,
         total: u32,
         now: UnixMs,
     ) -> Result<Reservation, Box<dyn Error + Send + Sync>> {
         let limit = IdentifyLimit {
             max: total,
             window: WINDOW,
+            spacing: IDENTIFY_SPACING,
         };
-        Ok(
-            match self.store.reserve_identify(self.bot, limit, now).await? {
-                Ok(_) => Reservation::Counted,
-                Err(refused) => Reservation::SpentUntil(refused.retry_at),
-            },
-        )
+        let answer = self
+            .store
+            .reserve_identify(self.bot, bucket, limit, now)
+            .await?;
+        Ok(match answer {
+            Ok(_) => Reservation::Counted,
+            Err(refused) => Reservation::Refused(refused),
+        })
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use guildgate_discord::{Backlog, Epoch, Input, Note, Output, Permit, Shard, Stopped};
+use guildgate_discord::{Backlog, Epoch, Input, Intents, Note, Output, Permit, Shard, Stopped};
 use guildgate_model::{ShardId, UpstreamEvent, WantedMark, WantedUsers};
 use tokio::sync::{mpsc, watch};
 
@@ -19,6 +19,7 @@ use super::{
     handle::Request,
     note::{UpstreamStats, UpstreamStatus, log_members, log_refused_intents},
     queue::{Queue, ToQueue},
+    rest::{Rest, chain},
     socket::{Dialler, Reading, Received, Socket},
     supervisor::Wish,
 };
@@ -35,6 +36,7 @@ pub(super) struct Driver {
     pub(super) shard: Shard,
     pub(super) clock: Clock,
     pub(super) dialler: Dialler,
+    pub(super) rest: Rest,
     pub(super) queue: Queue,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) permits: mpsc::UnboundedReceiver<Epoch>,
@@ -53,6 +55,9 @@ enum Link {
     Open { epoch: Epoch, socket: Box<Socket> },
 }
 
+/// A question of which privileged intents are switched on.
+type Question = Pin<Box<dyn Future<Output = (Epoch, Option<Intents>)> + Send>>;
+
 /// An event on its way out.
 struct Waiting {
     seq: Option<u64>,
@@ -62,6 +67,7 @@ struct Waiting {
 struct Running {
     parts: Driver,
     link: Link,
+    privileges: Option<Question>,
     out: Vec<Output>,
     waiting: VecDeque<Waiting>,
     stopped: Option<Stopped>,
@@ -76,6 +82,7 @@ enum Woken {
     Received(Received),
     Request(Option<Request>),
     Permit(Epoch),
+    Privileges(Epoch, Option<Intents>),
     Wish,
     Deadline,
 }
@@ -86,6 +93,7 @@ impl Driver {
         let mut running = Running {
             parts: self,
             link: Link::Down,
+            privileges: None,
             out: Vec::new(),
             waiting: VecDeque::new(),
             stopped: None,
@@ -136,6 +144,9 @@ impl Running {
             },
             woken = link_turn(&mut self.link, reading) => Some(woken),
             Some(epoch) = self.parts.permits.recv() => Some(Woken::Permit(epoch)),
+            (epoch, granted) = answer(&mut self.privileges) => {
+                Some(Woken::Privileges(epoch, granted))
+            }
             Ok(()) = self.parts.wish.changed() => Some(Woken::Wish),
             request = self.parts.requests.recv(), if !self.parts.requests.is_closed() => {
                 Some(Woken::Request(request))
@@ -153,6 +164,10 @@ impl Running {
                 self.read_on();
             }
             Woken::Permit(epoch) => self.input(Input::Permit { epoch }),
+            Woken::Privileges(epoch, granted) => {
+                self.privileges = None;
+                self.input(Input::Privileges { epoch, granted });
+            }
             Woken::Wish => {
                 let wish = *self.parts.wish.borrow_and_update();
                 match wish {
@@ -301,6 +316,10 @@ impl Running {
                         .queue
                         .tell(ToQueue::Release(Permit { shard, epoch }));
                 }
+                Output::AskPrivileges { epoch } => {
+                    let rest = self.parts.rest.clone();
+                    self.privileges = Some(Box::pin(async move { (epoch, granted(rest).await) }));
+                }
                 Output::Event { seq, event } => self.on_event(shard, seq, event),
                 Output::Members(outcome) => log_members(shard, &outcome),
                 Output::Note(note) => self.on_note(shard, &note),
@@ -390,6 +409,28 @@ impl Running {
                 };
             });
         }
+    }
+}
+
+/// Which privileged intents the application's settings grant, if that can be found out.
+async fn granted(rest: Rest) -> Option<Intents> {
+    match rest.application().await {
+        Ok(application) => application.privileges(),
+        Err(error) => {
+            tracing::warn!(
+                error = %chain(&error),
+                "which privileged intents are switched on could not be asked"
+            );
+            None
+        }
+    }
+}
+
+/// The answer to the question; never, while there is none.
+async fn answer(question: &mut Option<Question>) -> (Epoch, Option<Intents>) {
+    match question {
+        Some(question) => question.await,
+        None => std::future::pending().await,
     }
 }
 

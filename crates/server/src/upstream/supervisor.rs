@@ -15,7 +15,7 @@ use super::{
     arrivals::Departures,
     driver::Driver,
     handle::COMMANDS_MAX,
-    queue::Queue,
+    queue::{LIMIT_FRESH_FOR, Queue, QueueParts},
     rest::{Rest, RestError},
     socket::Dialler,
 };
@@ -256,8 +256,14 @@ impl Supervisor {
             permits.insert(shard, tx);
             receivers.push((shard, rx));
         }
-        let budget = Arc::clone(&self.parts.budget);
-        let queue = Queue::start(self.parts.clock, gateway.limit, budget, permits);
+        let queue = QueueParts {
+            clock: self.parts.clock,
+            budget: Arc::clone(&self.parts.budget),
+            rest: self.rest.clone(),
+            fresh_for: LIMIT_FRESH_FOR,
+            shards: permits,
+        };
+        let queue = Queue::start(queue, gateway.limit);
         let mut tasks = JoinSet::new();
         let mut senders = Vec::new();
         for (shard, permits) in receivers {
@@ -273,6 +279,7 @@ impl Supervisor {
                 shard: Shard::new(config, Rng::new(rand::random()), kept),
                 clock: self.parts.clock,
                 dialler: self.dialler.clone(),
+                rest: self.rest.clone(),
                 queue: queue.clone(),
                 requests,
                 permits,

@@ -1,6 +1,7 @@
 //! The driver on loopback, against a Discord played by hand.
 
 pub(super) mod fake;
+mod identifies;
 
 use std::{num::NonZeroU32, sync::Mutex, time::Duration};
 
@@ -217,24 +218,48 @@ async fn a_token_that_rest_refuses_is_not_tried_again() {
     assert_eq!(rest.requests().len(), 1);
 }
 
-#[tokio::test]
-async fn without_privileged_intents_it_goes_on_and_says_so() {
-    let stage = Stage::set().await;
-    let (upstream, mut arrived) = stage.start();
-    let mut peer = stage.gateway.greet(45_000).await;
+/// Intents refused once: what the next session asks for, and what the status says is refused.
+async fn refused_under(application: Value, asked: Intents) -> (Intents, Intents) {
+    let gateway = FakeGateway::start().await;
+    let url = format!("ws://{}", gateway.address);
+    let rest = FakeRest::start(move |head| {
+        let is_application = head.contains("/applications/@me");
+        let known = if is_application {
+            application.clone()
+        } else {
+            json!({"url": url, "session_start_limit": {"max_concurrency": 16}})
+        };
+        reply(200, &known)
+    })
+    .await;
+    let mut config = config(rest.url());
+    config.intents = asked;
+    let (upstream, mut arrived) = start(config, 64, Vec::new());
+    let mut peer = gateway.greet(45_000).await;
     peer.wait_for(2).await;
     peer.close(4014).await;
-    let mut peer = stage.gateway.greet(45_000).await;
-    let intents = peer.wait_for(2).await["intents"]
-        .as_u64()
-        .expect("a number");
-    assert_eq!(intents & Intents::PRIVILEGED.0, 0);
-    peer.ready(stage.gateway.address).await;
+    let mut peer = gateway.greet(45_000).await;
+    let intents = peer.wait_for(2).await["intents"].as_u64();
+    peer.ready(gateway.address).await;
     next(&mut arrived).await;
     let status = *upstream.status().borrow();
-    assert_eq!(status.refused_intents, Intents::GUILD_MEMBERS);
-    assert!(!status.sees_members(Intents::GATEWAY));
     upstream.shutdown().await;
+    (Intents(intents.expect("a number")), status.refused_intents)
+}
+
+#[tokio::test]
+async fn without_the_privileged_intents_that_are_off_it_goes_on_and_says_so() {
+    let asked = Intents::GATEWAY | Intents::MESSAGE_CONTENT;
+    let members_on = json!({"id": "1", "flags": 1 << 15});
+    let (intents, refused) = refused_under(members_on, asked).await;
+    assert_eq!(
+        (intents, refused),
+        (Intents::GATEWAY, Intents::MESSAGE_CONTENT)
+    );
+    let (intents, refused) = refused_under(json!({"id": "1"}), asked).await;
+    let privileged = Intents::GUILD_MEMBERS | Intents::MESSAGE_CONTENT;
+    assert_eq!(intents, asked.without(privileged), "nothing is known");
+    assert_eq!(refused, privileged);
 }
 
 #[tokio::test]
@@ -365,6 +390,7 @@ struct Stingy(Mutex<Option<UnixMs>>);
 impl IdentifyBudget for Stingy {
     async fn reserve(
         &self,
+        _bucket: u32,
         total: u32,
         now: UnixMs,
     ) -> Result<Reservation, Box<dyn std::error::Error + Send + Sync>> {
@@ -374,7 +400,10 @@ impl IdentifyBudget for Stingy {
         let free_at = *asked.get_or_insert(now + Duration::from_millis(50));
         assert!(first || now >= free_at, "asked again too early");
         Ok(if first {
-            Reservation::SpentUntil(free_at)
+            Reservation::Refused(guildgate_store::IdentifyRefused {
+                retry_at: free_at,
+                why: guildgate_store::WhyNotIdentify::Spent,
+            })
         } else {
             Reservation::Counted
         })

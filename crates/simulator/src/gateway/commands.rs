@@ -18,6 +18,13 @@ use crate::{
     world::{Change, view},
 };
 
+/// How a user shows themselves.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    status: Box<str>,
+    activities: Value,
+}
+
 #[derive(Deserialize)]
 struct Payload {
     op: u64,
@@ -116,7 +123,20 @@ impl Discord {
     /// Op 3.
     pub(super) fn set_presence(&mut self, user: UserId, presence: &Value) {
         let status = presence["status"].as_str().unwrap_or("online").to_owned();
-        self.presence = Some(presence["activities"].clone());
+        let activities = match &presence["activities"] {
+            listed @ Value::Array(_) => listed.clone(),
+            _ => json!([]),
+        };
+        let shown = Shown {
+            // Nobody sees who is invisible.
+            status: match &*status {
+                "invisible" => "offline".into(),
+                _ => status.into(),
+            },
+            activities,
+        };
+        let status = shown.status.clone();
+        self.shown.insert(user, shown);
         self.presence_changed(user, &status);
     }
 
@@ -133,11 +153,7 @@ impl Discord {
         if !listening {
             return;
         }
-        let activities = self
-            .presence
-            .clone()
-            .filter(Value::is_array)
-            .unwrap_or(json!([]));
+        let activities = self.activities(user);
         let events: Vec<Event> = guilds
             .map(|guild| {
                 let data = json!({
@@ -268,16 +284,24 @@ impl Discord {
         let shown = |&user: &UserId| {
             let status = self.status(user)?;
             Some(json!({
-                "user": { "id": user }, "status": status, "activities": [],
+                "user": { "id": user }, "status": status, "activities": self.activities(user),
                 "client_status": { "web": status },
             }))
         };
         users.iter().filter_map(shown).collect()
     }
 
-    /// A user's status, if they are not offline. Bots have one by their sessions, people by
-    /// chance, always the same.
-    pub(super) fn status(&self, user: UserId) -> Option<&'static str> {
+    fn activities(&self, user: UserId) -> Value {
+        let shown = self.shown.get(&user);
+        shown.map_or(json!([]), |shown| shown.activities.clone())
+    }
+
+    /// A user's status, if they are not offline: as they say, or online while they have a
+    /// session; that of people who never log in by chance, always the same.
+    pub(super) fn status(&self, user: UserId) -> Option<&str> {
+        if let Some(shown) = self.shown.get(&user) {
+            return Some(&*shown.status).filter(|status| *status != "offline");
+        }
         if user == self.world.bot() {
             return self.is_online(user).then_some("online");
         }

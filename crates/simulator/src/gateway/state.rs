@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     Close, CloseCode, ConnectionId, Playback,
     budget::Budget,
+    commands::Shown,
     connection::{Compression, Connection, Control, Opening, Phase},
     intents,
     motion::Movement,
@@ -74,8 +75,8 @@ pub(crate) struct Discord {
     pub(super) movement: Movement,
     pub(super) playback: Option<Playback>,
     pub(super) storm: Option<Storm>,
-    /// The status and activities that op 3 set for the bot.
-    pub(super) presence: Option<serde_json::Value>,
+    /// How those show themselves who have said so, by IDENTIFY or op 3.
+    pub(super) shown: BTreeMap<UserId, Shown>,
     pub(super) wakes: BTreeSet<ConnectionId>,
     ended: Vec<ConnectionId>,
 }
@@ -100,7 +101,7 @@ impl Discord {
             rng: Rng::new(config.seed),
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            presence: None,
+            shown: BTreeMap::new(),
             wakes: BTreeSet::new(),
             ended: Vec::new(),
         }
@@ -194,7 +195,7 @@ impl Discord {
             .values()
             .any(|other| other.user == session.user)
         {
-            self.presence = None;
+            self.shown.remove(&session.user);
             self.presence_changed(session.user, "offline");
         }
     }

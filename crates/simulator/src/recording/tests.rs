@@ -96,6 +96,80 @@ fn people_are_replaced_alike_throughout() {
     );
 }
 
+/// As Discord shapes them; everything that tells of a person begins with `secret` or is 4242…
+const PEOPLED: [&str; 3] = [
+    r#"{"op":0,"s":2,"t":"GUILD_CREATE","d":{"id":"900","name":"Lodge","owner_id":"4242424242",
+        "icon":"1c0n","vanity_url_code":"lodge","description":"A lodge","features":["COMMUNITY"],
+        "roles":[{"id":"901","name":"Manager","permissions":"268435456"}],
+        "channels":[{"id":"902","name":"general","type":0,"topic":"secret topic","permission_overwrites":[
+            {"id":"901","type":0,"allow":"1024","deny":"0"},
+            {"id":"4242424243","type":1,"allow":"0","deny":"2048"}]}],
+        "threads":[{"id":"903","name":"secret thread","owner_id":"4242424244","thread_metadata":{},
+            "member_ids_preview":["4242424245"]}],
+        "members":[{"user":{"id":"4242424242","username":"secret_name","global_name":"secret Name",
+            "avatar":"secretavatar","discriminator":"4242"},"nick":"secret nick","avatar":"secretface",
+            "banner":"secretflag","roles":["901"],"joined_at":"2024-01-01T00:00:00Z"}],
+        "presences":[{"user":{"id":"4242424246"},"status":"idle","client_status":{"web":"idle"},
+            "activities":[{"name":"secret game"}]}],
+        "voice_states":[{"user_id":"4242424247","channel_id":"902"}]}}"#,
+    r#"{"op":0,"s":3,"t":"MESSAGE_CREATE","d":{"id":"904","channel_id":"902","content":"secret word",
+        "author":{"id":"4242424248","username":"secret_other"},
+        "embeds":[{"title":"secret title","description":"secret text","author":{"name":"secret author"},
+            "fields":[{"name":"secret field","value":"secret value"}],"url":"https://secret"}],
+        "attachments":[{"id":"905","filename":"secret.png","url":"https://secret/1","title":"secret"}],
+        "resolved":{"users":{"4242424249":{"id":"4242424249","username":"secret_third"}}}}}"#,
+    r#"{"op":0,"s":4,"t":"AUDIT_LOG_ENTRY_CREATE","d":{"id":"906","user_id":"4242424242",
+        "target_id":"4242424243","reason":"secret reason","removed_member_ids":["4242424244"],
+        "changes":[{"key":"nick","old_value":"secret old","new_value":"secret new"}]}}"#,
+];
+
+#[test]
+fn nothing_of_a_person_survives_and_the_guild_does() {
+    let recording = recorded(Redaction::Users, 7, &PEOPLED);
+    let all: Vec<&str> = recording
+        .frames
+        .iter()
+        .map(|frame| frame.frame.get())
+        .collect();
+    for frame in &all {
+        assert!(
+            !frame.contains("secret") && !frame.contains("4242"),
+            "{frame}"
+        );
+    }
+    let [guild, _, entry] = [0, 1, 2].map(|index| {
+        let frame: serde_json::Value = serde_json::from_str(all[index]).expect("JSON");
+        frame["d"].clone()
+    });
+    for (at, kept) in [
+        ("/id", "900"),
+        ("/name", "Lodge"),
+        ("/icon", "1c0n"),
+        ("/vanity_url_code", "lodge"),
+        ("/description", "A lodge"),
+        ("/features/0", "COMMUNITY"),
+        ("/roles/0/name", "Manager"),
+        ("/roles/0/permissions", "268435456"),
+        ("/channels/0/name", "general"),
+        ("/channels/0/permission_overwrites/0/id", "901"),
+        ("/channels/0/permission_overwrites/1/deny", "2048"),
+        ("/members/0/roles/0", "901"),
+        ("/members/0/joined_at", "2024-01-01T00:00:00Z"),
+        ("/presences/0/status", "idle"),
+        ("/voice_states/0/channel_id", "902"),
+    ] {
+        assert_eq!(guild.pointer(at), Some(&kept.into()), "{at}");
+    }
+    let owner = &guild["owner_id"];
+    assert_eq!(
+        guild["members"][0]["user"]["id"], *owner,
+        "alike throughout"
+    );
+    assert_eq!(entry["user_id"], *owner);
+    let overwrite = &guild["channels"][0]["permission_overwrites"][1]["id"];
+    assert_eq!(entry["target_id"], *overwrite);
+}
+
 #[test]
 fn what_is_no_recording_is_refused_by_its_line() {
     let of = |text: &str| {

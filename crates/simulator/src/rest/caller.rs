@@ -78,8 +78,13 @@ fn may_call(discord: &Discord, headers: &HeaderMap) -> bool {
     let is_user = discord
         .user
         .as_ref()
-        .is_some_and(|user| given == user.token.expose());
+        .is_some_and(|user| bare(given) == user.token.expose());
     is_user || (is_bot && discord.budget.is_token_good())
+}
+
+/// A token without the word before it. A bot library says `Bot` before a user's, too.
+pub(super) fn bare(authorization: &str) -> &str {
+    authorization.strip_prefix("Bot ").unwrap_or(authorization)
 }
 
 /// The method, the route's pattern, and the guild or channel that it is about.

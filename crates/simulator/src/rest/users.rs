@@ -10,7 +10,7 @@ use guildgate_model::UserId;
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
 
-use super::{ApiError, World, body::Form};
+use super::{ApiError, World, body::Form, caller::bare};
 use crate::{
     driver::base_url,
     gateway::Discord,
@@ -75,7 +75,8 @@ fn own_user(discord: &Discord, headers: &HeaderMap) -> Value {
     let by_user = discord.user.as_ref().filter(|user| {
         headers
             .get(header::AUTHORIZATION)
-            .is_some_and(|given| given == user.token.expose())
+            .and_then(|given| given.to_str().ok())
+            .is_some_and(|given| bare(given) == user.token.expose())
     });
     let id = by_user.map_or(discord.world.bot(), |user| user.user);
     let mut shown = view::value(&view::user(&discord.world.user(id)));

@@ -88,6 +88,40 @@ async fn s37_op_3_is_seen_by_those_with_guild_presences() {
 }
 
 #[tokio::test]
+async fn s37_what_op_3_said_is_in_later_guilds_and_chunks_of_that_user_alone() {
+    let simulator = start_with_user().await;
+    let (mut bot, _) = Raw::ready(&simulator, 1).await;
+    let activity = json!({ "name": "crabs", "type": 3 });
+    let shown = json!({ "since": null, "activities": [activity], "status": "dnd", "afk": false });
+    bot.send(3, shown).await;
+    bot.all_until_marker(&simulator).await;
+    let mut mia = log_in_as_mia(&simulator).await;
+    let away = json!({ "since": null, "activities": [], "status": "idle", "afk": true });
+    mia.send(3, away).await;
+    mia.all_until_marker(&simulator).await;
+    let ids = json!([demo_ids::BOT.to_string(), demo_ids::MIA.to_string()]);
+    mia.send(
+        8,
+        json!({ "guild_id": demo_ids::REST, "user_ids": ids, "presences": true }),
+    )
+    .await;
+    let chunk = mia.event("GUILD_MEMBERS_CHUNK").await;
+    let of = |user: String| {
+        let presences = chunk["presences"].as_array().expect("presences");
+        let presence = presences.iter().find(|one| one["user"]["id"] == user);
+        presence.expect("not offline").clone()
+    };
+    let bots = of(demo_ids::BOT.to_string());
+    assert_eq!(bots["status"], "dnd");
+    assert_eq!(bots["activities"][0]["name"], "crabs");
+    let mias = of(demo_ids::MIA.to_string());
+    assert_eq!(
+        (&mias["status"], &mias["activities"]),
+        (&json!("idle"), &json!([]))
+    );
+}
+
+#[tokio::test]
 async fn s38_op_31_and_op_43_are_answered() {
     let simulator = start().await;
     let (mut raw, _) = Raw::ready(&simulator, ALL).await;

@@ -99,6 +99,47 @@ fn guilds_that_were_never_shown_are_not_forgotten() {
 }
 
 #[test]
+fn what_is_replayed_before_a_resume_is_as_old_as_the_last_process() {
+    let awaited = guildgate_model::GuildId(8);
+    let mut before = Rig::up();
+    before.ready(&[GUILD, OTHER, awaited]);
+    let mut rig = restarted(&before);
+    let left_at = rig.now.wall;
+    // The next process starts two minutes later; guilds and joins of meanwhile are replayed.
+    rig.now = rig.now.after(std::time::Duration::from_mins(2));
+    for guild in [GUILD, awaited] {
+        rig.tell(UpstreamEvent::GuildAvailable(Box::new(sample(guild))));
+        let mut join = joined(
+            super::rig::BOB,
+            Some(left_at + std::time::Duration::from_secs(5)),
+        );
+        if let UpstreamEvent::MemberJoined { guild: at, .. } = &mut join {
+            *at = guild;
+        }
+        rig.tell(join);
+    }
+    assert_eq!(rig.arrivals[1], (awaited, Arrival::Backfill));
+    rig.tell(UpstreamEvent::SessionResumed);
+    assert_eq!(rig.hub.readiness(rig.now.mono), Readiness::Ready);
+    rig.pass(1_000);
+    for (slot, guild) in [(0, GUILD), (1, awaited)] {
+        rig.connect(client(slot), guild, None);
+        let said = sample(guild).member_count.expect("said");
+        let shown = &rig.screen(client(slot)).guild;
+        assert_eq!(shown["member_count"], said + 1, "{guild}");
+    }
+    // Once it goes on, what is said is said now.
+    rig.tell(UpstreamEvent::GuildAvailable(Box::new(sample(GUILD))));
+    rig.tell(joined(
+        ANN,
+        Some(left_at + std::time::Duration::from_secs(6)),
+    ));
+    rig.pass(5_000);
+    let said = sample(GUILD).member_count.expect("said");
+    assert_eq!(rig.screen(client(0)).guild["member_count"], said);
+}
+
+#[test]
 fn guilds_beyond_one_chunk_all_come_back() {
     let mut before = Rig::up();
     for id in 10..300 {

@@ -205,7 +205,7 @@ fn e38_to_e42_members_are_asked_for_and_told() {
         3,
         "RATE_LIMITED",
         &json!({
-            "opcode": 8, "retry_after": 10.0, "meta": {"guild_id": "1"},
+            "opcode": 8, "retry_after": 50.0, "meta": {"guild_id": "1"},
         }),
     );
     sim.command(Command::WantMembers {
@@ -214,7 +214,11 @@ fn e38_to_e42_members_are_asked_for_and_told() {
     })
     .expect("taken");
     assert_eq!(guilds(&sim.take_sent()), [2]);
-    sim.live(seconds(31));
+    // Past the 30 s that one guild's requests are apart, and still within what was said.
+    sim.live(seconds(49));
+    let sent = sim.take_sent();
+    assert!(!guilds(&sent).contains(&1), "{sent:?}");
+    sim.live(seconds(2));
     let sent = sim.take_sent();
     assert!(guilds(&sent).contains(&1), "{sent:?}");
 
@@ -242,6 +246,47 @@ fn requests_on_their_way_survive_a_new_session() {
     sim.identify();
     sim.dispatch(1, "READY", &ready(&[]));
     assert_eq!(ops(&sim.take_sent()), [Opcode::RequestMembers]);
+}
+
+#[test]
+fn a_session_of_another_process_shows_the_configured_presence_once_it_goes_on() {
+    let mut sim = Sim::active();
+    sim.input(Input::Handled { seq: 1 });
+    let session = sim.shard.export().expect("a session");
+    let mut configured = config();
+    configured.presence = Some(presence("chess"));
+    for (config, name, status) in [
+        (configured, json!("chess"), "online"),
+        (config(), Value::Null, "online"),
+    ] {
+        let mut next = Sim::at_rest(config, Some(session.clone()));
+        next.input(Input::Start);
+        next.resume(2);
+        let sent = next.take_sent();
+        assert_eq!(ops(&sent), [Opcode::Presence], "{name}");
+        assert_eq!(sent[0].1["activities"][0]["name"], name);
+        assert_eq!(sent[0].1["status"], status);
+        next.closed(None);
+        next.resume(3);
+        assert_eq!(next.take_sent(), [], "it is shown already");
+    }
+}
+
+#[test]
+fn a_session_that_cannot_be_taken_over_shows_the_presence_by_identify_alone() {
+    let mut sim = Sim::active();
+    sim.input(Input::Handled { seq: 1 });
+    let session = sim.shard.export().expect("a session");
+    let mut next = Sim::at_rest(config(), Some(session));
+    next.input(Input::Start);
+    next.open();
+    next.text(r#"{"op":9,"d":false}"#);
+    next.agree();
+    next.out.clear();
+    next.next_dial();
+    next.identify();
+    next.dispatch(1, "READY", &ready(&[]));
+    assert_eq!(next.take_sent(), []);
 }
 
 #[test]

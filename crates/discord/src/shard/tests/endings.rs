@@ -86,31 +86,81 @@ fn e30_codes_that_only_a_person_can_answer() {
     }
 }
 
+/// A shard that asks for all privileged intents, refused once, and told what is granted.
+fn refused_with(granted: Option<Intents>) -> Sim {
+    let mut config = config();
+    config.privileged = PrivilegedRefused::GoOnWithout;
+    config.intents = Intents::GATEWAY | Intents::PRIVILEGED;
+    let mut sim = Sim::with(config);
+    sim.identify();
+    sim.closed(4014);
+    let epoch = sim.epoch();
+    assert!(sim.out.contains(&Output::AskPrivileges { epoch }));
+    sim.input(Input::Privileges { epoch, granted });
+    sim
+}
+
+/// What the next IDENTIFY asks for.
+fn intents_of(sim: &mut Sim) -> Value {
+    sim.next_dial();
+    sim.open();
+    sim.permit();
+    sim.take_sent()[0].1["intents"].clone()
+}
+
 #[test]
-fn e30_without_privileged_intents_the_session_goes_on_if_it_may() {
+fn e30_without_what_is_not_granted_the_session_goes_on_if_it_may() {
+    let content = Intents::MESSAGE_CONTENT;
+    let all = Intents::PRIVILEGED;
+    for (granted, dropped) in [
+        (Some(all.without(content)), content),
+        (Some(Intents::NONE), all),
+        (Some(all), all),
+        (None, all),
+    ] {
+        let mut sim = refused_with(granted);
+        let note = Output::Note(Note::IntentsDropped(dropped));
+        assert!(sim.out.contains(&note), "{granted:?}");
+        let expected = (Intents::GATEWAY | all).without(dropped);
+        assert_eq!(intents_of(&mut sim), json!(expected.0), "{granted:?}");
+    }
+}
+
+#[test]
+fn e30_a_second_refusal_leaves_out_the_rest_and_a_third_is_final() {
+    let granted = Intents::PRIVILEGED.without(Intents::MESSAGE_CONTENT);
+    let mut sim = refused_with(Some(granted));
+    sim.next_dial();
+    sim.identify();
+    sim.closed(4014);
+    sim.out.clear();
+    // Nobody says what is granted.
+    let expected = Intents::GATEWAY.without(Intents::GUILD_MEMBERS);
+    assert_eq!(intents_of(&mut sim), json!(expected.0));
+    sim.closed(4014);
+    assert_eq!(
+        sim.stopped(),
+        Some(&Stopped::Refused(Refusal::DisallowedIntents))
+    );
+}
+
+#[test]
+fn e30_what_is_granted_is_heard_once_and_shutdown_does_not_wait_for_it() {
+    let mut sim = refused_with(None);
+    let epoch = sim.epoch();
+    sim.out.clear();
+    let granted = Some(Intents::NONE);
+    sim.input(Input::Privileges { epoch, granted });
+    assert_eq!(sim.take(), []);
+    sim.next_dial();
+    sim.identify();
     let mut config = config();
     config.privileged = PrivilegedRefused::GoOnWithout;
     let mut sim = Sim::with(config);
     sim.identify();
     sim.closed(4014);
-    assert!(
-        sim.out
-            .contains(&Output::Note(Note::IntentsDropped(Intents::GUILD_MEMBERS)))
-    );
-    sim.next_dial();
-    sim.open();
-    sim.permit();
-    let sent = sim.take_sent();
-    assert_eq!(
-        sent[0].1["intents"],
-        json!(Intents::GATEWAY.without(Intents::GUILD_MEMBERS).0)
-    );
-    sim.closed(4014);
-    assert_eq!(
-        sim.stopped(),
-        Some(&Stopped::Refused(Refusal::DisallowedIntents)),
-        "not twice"
-    );
+    sim.input(Input::Shutdown);
+    assert_eq!(sim.stopped(), Some(&Stopped::Shutdown));
 }
 
 #[test]

@@ -217,6 +217,23 @@ fn e34_a_session_of_another_shard_or_with_other_intents_is_not_resumed() {
 }
 
 #[test]
+fn e34_a_session_without_refused_intents_is_begun_anew_to_see_them_refused_or_granted() {
+    let mut config = config();
+    config.privileged = PrivilegedRefused::GoOnWithout;
+    let mut sim = Sim::active_with(config.clone());
+    sim.input(Input::Handled { seq: 1 });
+    let mut degraded = sim.shard.export().expect("a session");
+    degraded.intents = config.intents.without(crate::Intents::PRIVILEGED);
+    let mut next = Sim::at_rest(config.clone(), Some(degraded));
+    next.input(Input::Start);
+    assert_eq!(next.next_dial(), MAIN);
+    next.open();
+    next.permit();
+    let sent = next.take_sent();
+    assert_eq!(sent[0].1["intents"], json!(config.intents.0), "asked again");
+}
+
+#[test]
 fn e52_what_belongs_to_an_earlier_connection_is_ignored() {
     let mut sim = Sim::active();
     let old = sim.epoch();
@@ -279,10 +296,23 @@ fn e63_what_was_not_handled_is_replayed_to_the_next_process() {
     next.input(Input::Start);
     next.open();
     let sent = next.take_sent();
-    assert_eq!(sent[0].1["seq"], 3);
-    for seq in 4..=5 {
+    let seq = sent[0].1["seq"].as_u64().expect("a number");
+    assert_eq!(seq, 3);
+    // The server replays what it has after that, whatever the process before had received.
+    for seq in seq + 1..=5 {
         next.dispatch(seq, "GUILD_MEMBER_ADD", &joined(5, seq));
     }
+    assert_eq!(
+        next.shard.export().map(|kept| kept.seq),
+        Some(3),
+        "nothing is safe yet"
+    );
+    next.dispatch(6, "RESUMED", &json!({}));
     let users: Vec<u64> = next.take_events().iter().filter_map(user_of).collect();
     assert_eq!(users, [4, 5]);
+    // This process crashes, too, between the two.
+    next.input(Input::Handled { seq: 4 });
+    assert_eq!(next.shard.export().map(|kept| kept.seq), Some(4));
+    next.input(Input::Handled { seq: 6 });
+    assert_eq!(next.shard.export().map(|kept| kept.seq), Some(6));
 }

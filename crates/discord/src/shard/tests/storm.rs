@@ -108,7 +108,7 @@ impl Storm {
         let limit = SessionStartLimit::default();
         Storm {
             seed,
-            queue: IdentifyQueue::new(sim.now, limit, None),
+            queue: IdentifyQueue::new(sim.now.mono, limit),
             sim,
             server: Server::default(),
             chance: Rng::new(!seed),
@@ -331,7 +331,7 @@ impl Storm {
                 Output::ReleasePermit { epoch } => self.queue.release(self.permit(epoch)),
                 Output::Event { seq, event } => self.took(seq, &event),
                 Output::Stopped(stopped) => panic!("seed {}: {stopped:?}", self.seed),
-                Output::Members(_) | Output::Note(_) => {}
+                Output::AskPrivileges { .. } | Output::Members(_) | Output::Note(_) => {}
             }
             outputs.extend(self.sim.take());
         }

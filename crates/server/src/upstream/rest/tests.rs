@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use guildgate_discord::Intents;
 use guildgate_model::{GuildId, RoleId, Secret, UserId};
 use serde_json::json;
 
@@ -43,12 +44,8 @@ async fn calls_go_where_they_should_with_the_token() {
         rest.member(guild, UserId(9)).await.expect("an answer"),
         None
     );
-    assert!(
-        rest.application()
-            .await
-            .expect("an answer")
-            .may_see_members()
-    );
+    let application = rest.application().await.expect("an answer");
+    assert_eq!(application.privileges(), Some(Intents::GUILD_MEMBERS));
     rest.add_role(guild, UserId(7), RoleId(8), "accepted: 100 % ä")
         .await
         .expect("given");
