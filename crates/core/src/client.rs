@@ -14,6 +14,7 @@ mod asked;
 mod command;
 mod ending;
 mod ports;
+mod saved;
 mod session;
 mod stage;
 
@@ -25,6 +26,7 @@ use guildgate_wire::{
 
 pub use command::APPLICATION_SESSIONS_MAX;
 pub use ports::{Answer, Ask, Input, Output, Refusal};
+pub use saved::SavedSession;
 
 use crate::{outbox::Outbox, rate::FrameBudget};
 use asked::Asked;

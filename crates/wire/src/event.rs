@@ -181,6 +181,17 @@ impl EventFrame {
         })
     }
 
+    /// A certain event that was encoded by an earlier process, by its [`EventFrame::open_text`].
+    /// What it ended was ended then.
+    #[must_use]
+    pub fn saved(open_text: Box<str>) -> Arc<EventFrame> {
+        Arc::new(EventFrame {
+            lane: Lane::Certain,
+            ends: Ends::Nothing,
+            open_text,
+        })
+    }
+
     /// GUILD_MEMBER_COUNT_CHANGE.
     #[must_use]
     pub fn count(guild: GuildId, member_count: u64) -> Arc<EventFrame> {

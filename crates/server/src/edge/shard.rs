@@ -15,6 +15,7 @@ mod fanout;
 mod mail;
 mod place;
 mod read;
+mod restart;
 mod resume;
 mod step;
 mod write;
@@ -26,7 +27,10 @@ use std::{
     time::Duration,
 };
 
-use guildgate_core::{ClientId, client::Output};
+use guildgate_core::{
+    ClientId,
+    client::{Output, SavedSession},
+};
 use guildgate_model::{GuildId, Mono, Now, TokenId, UserId};
 use guildgate_wire::SessionId;
 use mio::{Events, Poll, Token, event::Event};
@@ -82,6 +86,8 @@ pub(super) struct Shard {
     /// Tokens revoked lately, for clients that were between two shards then.
     revoked: VecDeque<TokenId>,
     draining: Option<Draining>,
+    /// Where sessions go once the last socket is gone; the thread ends then.
+    finishing: Option<UnboundedSender<Vec<SavedSession>>>,
     /// When the events that went to single clients this turn came in.
     received: Vec<Mono>,
     input: Vec<u8>,
@@ -149,6 +155,7 @@ impl Shard {
             aftermath: Vec::new(),
             revoked: VecDeque::new(),
             draining: None,
+            finishing: None,
             received: Vec::new(),
             input: vec![0; INPUT_BYTES],
             inflater: None,

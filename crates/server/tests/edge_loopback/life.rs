@@ -259,6 +259,7 @@ fn a_drain_closes_everyone_over_its_window_and_ends_the_threads() {
         .collect();
     let clock = Clock::start();
     world.edges.drain(Duration::from_millis(300));
+    world.edges.finish();
     for client in &mut clients {
         client.expect_close(1001);
     }
