@@ -15,6 +15,7 @@ mod command;
 mod ending;
 mod notices;
 mod ports;
+mod saved;
 mod session;
 mod stage;
 
@@ -26,6 +27,7 @@ use guildgate_wire::{
 
 pub use guildgate_wire::APPLICATION_SESSIONS_MAX;
 pub use ports::{Answer, Ask, Input, Output, Refusal};
+pub use saved::SavedSession;
 
 use crate::{outbox::Outbox, rate::FrameBudget};
 use asked::Asked;

@@ -24,7 +24,7 @@ mod upstream;
 use std::collections::BTreeMap;
 
 use guildgate_model::{GuildId, Mono, Now, UserId, WantedMark};
-use guildgate_wire::ErrorCode;
+use guildgate_wire::{ErrorCode, EventFrame};
 
 use crate::{
     ClientId,
@@ -106,6 +106,11 @@ impl Hub {
                 guild,
                 user,
             } => self.on_connect(now, client, guild, user, out),
+            Input::Restored {
+                client,
+                guild,
+                user,
+            } => self.on_restored(now, client, guild, user, out),
             Input::Disconnect { client, guild } => self.on_disconnect(now, client, guild, out),
             Input::Gone(client) => self.on_gone(now, client, out),
             Input::PolledCount {
@@ -200,6 +205,29 @@ impl Hub {
                 guild.connect(client, user, turn);
             });
         }
+    }
+
+    /// A guild that was not brought over is as good as one that the bot was removed from: the
+    /// client is told that its connection there is over, and connects again.
+    fn on_restored(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        guild: GuildId,
+        user: UserId,
+        out: &mut Vec<Output>,
+    ) {
+        if !self.guilds.contains_key(&guild) {
+            let event = EventFrame::guild_unavailable(guild, true);
+            out.push(Output::ToClient { client, event });
+            return;
+        }
+        let place = self.places.entry(client).or_default();
+        place.user = Some(user);
+        place.on = Some(guild);
+        self.at_guild(guild, now, out, |guild, turn| {
+            guild.restore(client, user, turn);
+        });
     }
 
     fn on_disconnect(&mut self, now: Now, client: ClientId, guild: GuildId, out: &mut Vec<Output>) {

@@ -15,6 +15,7 @@
 
 mod kept;
 mod load;
+mod saved;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -23,6 +24,7 @@ use guildgate_wire::{EventFrame, Lane, Limits, Sequence};
 
 use kept::Kept;
 use load::Load;
+pub(crate) use saved::SavedOutbox;
 
 /// Whether the driver could write at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,6 +28,7 @@ use std::{
     time::Duration,
 };
 
+use guildgate_core::client::SavedSession;
 use guildgate_wire::Limits;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -195,9 +196,34 @@ impl Edges {
         }
     }
 
-    /// Closes every client, spread over `window`, takes no new ones, and ends the threads.
-    pub fn drain(&self, window: Duration) {
-        self.send_all(|| ToEdge::Drain(window));
+    /// Closes every client, spread over `window`, and takes no new ones. What is returned ends
+    /// once every socket is gone; sessions live on, and hear what is said.
+    pub fn drain(&self, window: Duration) -> UnboundedReceiver<()> {
+        let (closed, all_closed) = unbounded_channel();
+        self.send_all(|| ToEdge::Drain {
+            window,
+            closed: closed.clone(),
+        });
+        all_closed
+    }
+
+    /// Ends the threads after [`Edges::drain`]. Each shard gives the sessions that another
+    /// process may go on with, with all that they were told.
+    pub fn finish(&self) -> UnboundedReceiver<Vec<SavedSession>> {
+        let (saved, all_saved) = unbounded_channel();
+        self.send_all(|| ToEdge::Finish(saved.clone()));
+        all_saved
+    }
+
+    /// Lets the sessions of an earlier process live again, before any client dials. Those of
+    /// shards that are no more are forgotten.
+    pub fn restore(&self, sessions: Vec<SavedSession>) {
+        for session in sessions {
+            self.push(session.edge(), ToEdge::Restore(Box::new(session)));
+        }
+        for edge in 0..self.shards() {
+            self.ring(edge);
+        }
     }
 
     /// How many shards there are.

@@ -162,7 +162,8 @@ impl Node {
             tasks: TaskTracker::new(),
         };
 
-        let left = restart::take(&*base.store, base.bot(), clock.now().wall).await?;
+        let resume_window = settings::edge(&base.config).limits.resume_window;
+        let left = restart::take(&*base.store, base.bot(), clock.now().wall, resume_window).await?;
         let (to_hub, events) = arrivals(EVENTS_MAX);
         let (hub, requests, hub_thread) = base.start_hub(events, left.snapshots)?;
         let services = base.services(&hub);
@@ -180,6 +181,7 @@ impl Node {
         };
         base.tasks.spawn(hub_thread::serve(outside, requests));
         base.tasks.spawn(services.clone().run(from_edges));
+        base.edges.restore(left.clients);
         base.start_workers(feed, World::new(upstream.rest())?);
         let router = api::router(Api::new(ApiParts {
             config: Arc::clone(&base.config),
@@ -244,21 +246,20 @@ impl Node {
         error.into()
     }
 
-    /// Lets clients go, spread over the drain window; leaves Discord's sessions to the next
-    /// process; then stops everything.
+    /// Lets clients go, spread over the drain window; leaves Discord's sessions and theirs to the
+    /// next process; then stops everything.
     pub async fn drain(self) {
         let Node { base, hub, failing } = self;
         base.readiness.set(Err(NotReady::Draining));
         base.draining.cancel();
-        base.edges.drain(base.config.drain_window);
+        let mut closed = base.edges.drain(base.config.drain_window);
+        // Ends when the last socket is gone. The clients' sessions go on hearing what is said.
+        while closed.recv().await.is_some() {}
         let Failing {
             upstream,
             hub: hub_thread,
             edges,
         } = failing.into_inner();
-        // The threads end when the last client is gone.
-        blocking(move || edges.join()).await;
-
         if let Some(upstream) = upstream {
             let sessions = upstream.suspend().await;
             let now = base.clock.now().wall;
@@ -270,6 +271,21 @@ impl Node {
                 );
             }
         }
+        // After the hub has said the last that it will: between this and what Discord replays to
+        // the next process nothing is missing.
+        let mut saved = base.edges.finish();
+        let mut clients = Vec::new();
+        while let Some(shards) = saved.recv().await {
+            clients.extend(shards);
+        }
+        let now = base.clock.now().wall;
+        if let Err(error) = restart::leave_clients(&*base.store, &clients, now).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the clients' sessions could not be kept; they begin anew"
+            );
+        }
+        blocking(move || edges.join()).await;
         hub.stop();
         blocking(move || hub_thread.join()).await;
         base.stopping.cancel();

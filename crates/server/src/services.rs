@@ -146,6 +146,18 @@ impl Services {
                         services.answer(client, address, ask).await;
                     });
                 }
+                FromEdge::Restored {
+                    client,
+                    guild,
+                    user,
+                } => {
+                    let restored = hub::Input::Restored {
+                        client,
+                        guild,
+                        user,
+                    };
+                    self.parts.hub.send(restored);
+                }
                 FromEdge::Left { client, guild } => {
                     let left = hub::Input::Disconnect { client, guild };
                     self.parts.hub.send(left);

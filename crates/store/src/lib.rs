@@ -1,5 +1,5 @@
 //! What outlives the process: tokens, inboxes, forms, submissions, invites, the change feed,
-//! and what Discord's side needs to come back.
+//! and what Discord's side and the clients' sessions need to come back.
 //!
 //! One [`Store`] trait, used as `Arc<dyn Store>`, with two engines: [`SqliteStore`] (a file,
 //! the default) and [`PostgresStore`] (several nodes). [`open`] chooses by address. Both run the
@@ -20,6 +20,7 @@ mod error;
 mod feed;
 mod inbox;
 mod invites;
+mod kept;
 mod open;
 mod ops;
 mod outbox;
@@ -45,6 +46,7 @@ pub use error::{Cause, StoreError};
 pub use feed::{Change, ChangeKind, Cursor, Feed};
 pub use inbox::{INBOX_MAX, Inbox, NewNotification};
 pub use invites::{Invites, SetInvite};
+pub use kept::KeptSessions;
 pub use open::open;
 pub use outbox::{Attempt, Outbox, OutboxItem, OutboxState, Room, Settlement, Task, Topic};
 pub use page::{Listed, PAGE_MAX, Page};

@@ -6,6 +6,7 @@ mod documents;
 mod feed;
 mod inbox;
 mod invites;
+mod kept;
 mod outbox;
 mod submissions;
 mod tokens;

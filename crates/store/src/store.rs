@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use crate::{
-    Audit, DiscordState, Documents, Feed, Inbox, Invites, Outbox, StoreError, Submissions, Tokens,
+    Audit, DiscordState, Documents, Feed, Inbox, Invites, KeptSessions, Outbox, StoreError,
+    Submissions, Tokens,
 };
 
 /// A database of the gateway's. Shared by everyone as `Arc<dyn Store>`.
@@ -12,7 +13,16 @@ use crate::{
 /// future is dropped may or may not happen, but never by halves.
 #[async_trait]
 pub trait Store:
-    Tokens + Inbox + Feed + DiscordState + Documents + Submissions + Audit + Outbox + Invites
+    Tokens
+    + Inbox
+    + Feed
+    + DiscordState
+    + Documents
+    + Submissions
+    + Audit
+    + Outbox
+    + Invites
+    + KeptSessions
 {
     /// Asks the database for a sign of life, through the same path that writes take.
     ///

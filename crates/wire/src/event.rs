@@ -183,6 +183,18 @@ impl EventFrame {
         })
     }
 
+    /// A certain event that was encoded by an earlier process, by its [`EventFrame::open_text`].
+    /// What it ended was ended then; `notification` as [`EventFrame::notification`] told it.
+    #[must_use]
+    pub fn saved(open_text: Box<str>, notification: Option<NotificationId>) -> Arc<EventFrame> {
+        Arc::new(EventFrame {
+            lane: Lane::Certain,
+            ends: Ends::Nothing,
+            notification,
+            open_text,
+        })
+    }
+
     /// GUILD_MEMBER_COUNT_CHANGE.
     #[must_use]
     pub fn count(guild: GuildId, member_count: u64) -> Arc<EventFrame> {

@@ -2,7 +2,8 @@
 //!
 //! A close that invites a reconnect keeps a full session for [`Limits::resume_window`], and so
 //! does a socket that is simply gone. Any other close ends it: nobody may come back to it. When
-//! the node goes away its sessions go with it, though the close (1001) invites a reconnect.
+//! the node goes away it may keep its sessions for the next process, so they wait as well; but
+//! an application session lives in one process alone, and whoever takes part in one begins anew.
 //!
 //! [`Limits::resume_window`]: guildgate_wire::Limits::resume_window
 //!
@@ -102,11 +103,14 @@ impl Client {
     }
 
     pub(super) fn on_drain(&mut self, turn: &mut Turn<'_>) {
-        if self.has_socket() {
-            turn.out.push(Output::Close(CloseCode::GoingAway));
-        }
-        if !matches!(self.stage, Stage::Over) {
+        let code = CloseCode::GoingAway;
+        if self.in_application_session() {
+            if self.has_socket() {
+                turn.out.push(Output::Close(code));
+            }
             self.finish(turn);
+        } else if self.has_socket() {
+            self.close(code, turn);
         }
     }
 }

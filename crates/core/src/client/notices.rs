@@ -10,12 +10,13 @@
 use std::collections::VecDeque;
 
 use guildgate_model::{Notification, NotificationId};
+use serde::{Deserialize, Serialize};
 
 /// Most ids remembered of each sort; an inbox has no more.
 const REMEMBERED_MAX: usize = 1_000;
 
 /// The notifications of one session.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Notices {
     /// Told in opcode 2, and not known to have arrived.
     unproved: Box<[NotificationId]>,

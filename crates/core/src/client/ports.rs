@@ -53,7 +53,8 @@ pub enum Input<'a> {
     /// that are still authenticating need to hear of it too: the answer that is under way may
     /// be older than the revocation.
     Revoked(TokenId),
-    /// The node is going away.
+    /// The node is going away: sockets are closed. A session waits for the next process, which
+    /// it comes to through [`super::Client::save`].
     Drain,
 }
 

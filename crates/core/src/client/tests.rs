@@ -20,6 +20,7 @@ mod ending;
 mod heartbeat;
 mod property;
 mod resume;
+mod saved;
 
 const USER: UserId = UserId(1234);
 const TOKEN: TokenId = TokenId(1);

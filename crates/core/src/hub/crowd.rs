@@ -374,6 +374,13 @@ impl Crowd {
         holders
     }
 
+    /// Events about one user may have been missed.
+    pub(super) fn distrust_one(&mut self, user: UserId) {
+        if let Some(watcher) = self.watchers.get_mut(&user) {
+            watcher.trust = Trust::Unverified;
+        }
+    }
+
     /// Events may have been missed: no membership can be relied on.
     pub(super) fn distrust(&mut self) {
         for watcher in self.watchers.values_mut() {

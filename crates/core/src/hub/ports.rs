@@ -27,6 +27,15 @@ pub enum Input {
         /// Since when all that follows it comes in: [`WantedMark::ALL`] where nothing is dropped.
         mark: WantedMark,
     },
+    /// A session of an earlier process is here again: it is on a guild, without having asked.
+    Restored {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        guild: GuildId,
+        /// Its user.
+        user: UserId,
+    },
     /// A client, its guild token checked, wants to be on a guild. A client is on one guild at
     /// most: an earlier one is left.
     Connect {

@@ -44,6 +44,26 @@ impl Kept {
         self.floor
     }
 
+    /// The certain events that were saved, and the floor that they stood on.
+    pub(super) fn restore(
+        floor: Sequence,
+        certain: impl Iterator<Item = (Sequence, Arc<EventFrame>)>,
+    ) -> Kept {
+        let certain: VecDeque<Numbered> = certain.collect();
+        Kept {
+            bytes: certain.iter().map(|(_, event)| event.len_max()).sum(),
+            certain,
+            latest: Vec::new(),
+            floor,
+            forgotten: floor,
+        }
+    }
+
+    /// The events that nothing replaces, in order.
+    pub(super) fn certain(&self) -> impl Iterator<Item = &Numbered> {
+        self.certain.iter()
+    }
+
     /// Forgets the event that a newer one of `lane` replaces. The floor stays: the newer one
     /// says all that this one did.
     pub(super) fn give_way_to(&mut self, lane: Lane) {

@@ -61,7 +61,7 @@ fn strings_end_at_the_first_quote_or_backslash_wherever_it_is() {
             let mut open = vec![b'"'; start];
             open.extend(vec![b'x'; length]);
             assert_eq!(skip::string_end(&open, start), None);
-            for end in [b'"', b'\\'] {
+            for end in *b"\"\\" {
                 let mut text = open.clone();
                 text.push(end);
                 text.extend(b"xx\"\\xxxxxxxxxxxxxxxxxxxxxx");

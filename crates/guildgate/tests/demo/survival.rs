@@ -105,3 +105,72 @@ async fn a_restart_goes_on_with_discords_session_and_misses_nothing() {
     assert_eq!(count(&gateway).await, before - 1);
     assert!(gateway.metric("discord_identifies_total 1").await);
 }
+
+#[tokio::test]
+async fn a_client_resumes_after_a_restart_without_another_use_of_its_guild_token() {
+    let data = Folder::new();
+    let simulator = Process::simulate().await;
+    let gateway = Process::serve(&data, &simulator).await;
+    let once = [
+        "issue",
+        "--kind",
+        "gatewayGuild",
+        "--for",
+        REST,
+        "--uses",
+        "1",
+    ];
+    let guild_token = Gateway::token_command(&data, &once).await;
+    let user = ["issue", "--kind", "gatewayUser", "--for", MIA];
+    let token = Gateway::token_command(&data, &user).await;
+    let mut mia = Client::dial(gateway.address).await;
+    let told = mia.authenticate(Some(&token), Some(MIA)).await;
+    let session = told["session_id"].as_str().expect("a session").to_owned();
+    let shown = mia.connect_guild(&guild_token).await;
+    let before = shown["guild"]["count"].as_u64().expect("a number");
+    let ((), code) = tokio::join!(gateway.terminate(), mia.closed());
+    assert_eq!(code, 1001);
+
+    let member = format!("/api/v10/guilds/{REST}/members/{BEN}");
+    let bot = [("Authorization", "Bot simulator")];
+    let left = http::request(simulator.address, "DELETE", &member, &bot, None).await;
+    assert_eq!(left.status, 204, "{}", left.text);
+
+    let gateway = Process::serve(&data, &simulator).await;
+    let seen = mia.seen;
+    let resume = async |gateway: &Process| {
+        let mut client = Client::dial(gateway.address).await;
+        let resume = json!({"session_id": session, "seq": seen});
+        let who = json!({"token": token, "uid": MIA, "resume": resume});
+        client.send(json!({"op": 1, "d": who})).await;
+        let frame = client.frame().await;
+        assert_eq!(frame["op"], 2, "{frame}");
+        (client, frame["d"]["resumed"].clone())
+    };
+    let (mut mia, resumed) = resume(&gateway).await;
+    assert_eq!(resumed, true);
+    // On the guild without having asked, and told what became of it meanwhile.
+    let mut count = Value::Null;
+    while count != before - 1 {
+        let data = mia.frame().await["d"].clone();
+        for told in [&data["member_count"], &data["guild"]["member_count"]] {
+            if !told.is_null() {
+                count = told.clone();
+            }
+        }
+    }
+    let connect = json!({"gid": REST, "token": guild_token});
+    let mut other = Client::dial(gateway.address).await;
+    other.authenticate(None, None).await;
+    let refused = other.command("CONNECT_GUILD", connect).await;
+    assert_eq!(
+        refused["error"]["code"], "invalid_token",
+        "it was good once"
+    );
+
+    // Killed, it leaves nothing, and nothing of long ago is found.
+    gateway.kill().await;
+    let gateway = Process::serve(&data, &simulator).await;
+    let (_, resumed) = resume(&gateway).await;
+    assert_eq!(resumed, false);
+}

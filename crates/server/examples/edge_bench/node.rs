@@ -13,7 +13,7 @@ use std::{
 use guildgate_core::{
     ClientId,
     client::{Answer, Ask},
-    hub::{Audience, Output},
+    hub::{Audience, Entry, Output},
 };
 use guildgate_model::{GuildId, Permissions, TokenId, UserId};
 use guildgate_server::{
@@ -213,6 +213,7 @@ fn answer(edges: &Edges, client: guildgate_core::ClientId, ask: Ask, joined: &At
                 output: Output::Connected {
                     client,
                     guild,
+                    entry: Entry::New,
                     guild_json: guild_json(),
                     user: None,
                 },

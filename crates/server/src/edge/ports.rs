@@ -4,11 +4,12 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use guildgate_core::{
     ClientId,
-    client::{Answer, Ask},
+    client::{Answer, Ask, SavedSession},
     hub,
 };
 use guildgate_model::{GuildId, Mono, NotificationId, TokenId, UserId};
 use guildgate_wire::EventFrame;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::Handover;
 
@@ -35,8 +36,18 @@ pub enum ToEdge {
     Acknowledged(UserId, Arc<[NotificationId]>),
     /// A token was revoked.
     Revoked(TokenId),
-    /// Close every client, spread over this long, and take no new ones; then end the thread.
-    Drain(Duration),
+    /// A session of an earlier process: it lives here again, and waits for a socket.
+    Restore(Box<SavedSession>),
+    /// Close every client, and take no new ones.
+    Drain {
+        /// Spread over this long.
+        window: Duration,
+        /// Dropped once every socket is gone. Sessions live on, and hear what is said.
+        closed: UnboundedSender<()>,
+    },
+    /// End the thread once every socket is gone, and give back the sessions that another process
+    /// may go on with.
+    Finish(UnboundedSender<Vec<SavedSession>>),
 }
 
 /// A message from an edge shard to the rest of the node.
@@ -51,6 +62,15 @@ pub enum FromEdge {
         address: IpAddr,
         /// What.
         ask: Ask,
+    },
+    /// A session of an earlier process lives here again, and is on a guild.
+    Restored {
+        /// Who.
+        client: ClientId,
+        /// Where.
+        guild: GuildId,
+        /// Its user.
+        user: UserId,
     },
     /// The client has left the guild, by command or by its end.
     Left {

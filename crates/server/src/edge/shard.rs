@@ -16,6 +16,7 @@ mod mail;
 mod personal;
 mod place;
 mod read;
+mod restart;
 mod resume;
 mod step;
 mod write;
@@ -27,7 +28,10 @@ use std::{
     time::Duration,
 };
 
-use guildgate_core::{ClientId, client::Output};
+use guildgate_core::{
+    ClientId,
+    client::{Output, SavedSession},
+};
 use guildgate_model::{GuildId, Mono, Now, TokenId, UserId};
 use guildgate_wire::SessionId;
 use mio::{Events, Poll, Token, event::Event};
@@ -85,6 +89,8 @@ pub(super) struct Shard {
     revoked: VecDeque<TokenId>,
     personal: Personal,
     draining: Option<Draining>,
+    /// Where sessions go once the last socket is gone; the thread ends then.
+    finishing: Option<UnboundedSender<Vec<SavedSession>>>,
     /// When the events that went to single clients this turn came in.
     received: Vec<Mono>,
     input: Vec<u8>,
@@ -153,6 +159,7 @@ impl Shard {
             revoked: VecDeque::new(),
             personal: Personal::default(),
             draining: None,
+            finishing: None,
             received: Vec::new(),
             input: vec![0; INPUT_BYTES],
             inflater: None,

@@ -256,6 +256,7 @@ fn a_drain_closes_everyone_and_ends_the_threads() {
         })
         .collect();
     world.edges.drain(Duration::from_millis(300));
+    world.edges.finish();
     for client in &mut clients {
         client.expect_close(1001);
     }

@@ -6,6 +6,7 @@ mod fanout;
 mod front;
 mod life;
 mod peers;
+mod restart;
 mod resume;
 mod support;
 mod tls;

@@ -140,6 +140,7 @@ async fn it_understands_all_that_is_said_in_frames_of_every_size() {
         peer.close().await.expect("the close handshake holds");
     }
     edges.drain(Duration::ZERO);
+    edges.finish();
 }
 
 #[tokio::test]
@@ -159,4 +160,5 @@ async fn it_understands_every_close() {
         assert!(!reason.is_empty(), "it says why");
     }
     edges.drain(Duration::ZERO);
+    edges.finish();
 }

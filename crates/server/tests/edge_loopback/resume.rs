@@ -9,7 +9,7 @@ use guildgate_wire::Limits;
 use crate::support::{Client, World, certain, full, limits};
 
 /// Authenticates on a new connection with a wish to resume.
-fn come_back(world: &mut World, client: &mut Client, user: u64, session: &str, seen: u64) {
+pub fn come_back(world: &mut World, client: &mut Client, user: u64, session: &str, seen: u64) {
     client.expect_op(0);
     client.send(&format!(
         r#"{{"op":1,"d":{{"token":"gggu_x","uid":"{user}","resume":{{"session_id":"{session}","seq":{seen}}}}}}}"#

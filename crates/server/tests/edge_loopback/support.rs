@@ -117,6 +117,14 @@ impl World {
             .expect("a shard lives")
     }
 
+    /// Waits for something that comes in time.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        let waited = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, future).await });
+        waited.expect("it comes in time")
+    }
+
     /// The next question, whatever is said before it.
     pub fn question(&mut self) -> (ClientId, Ask) {
         loop {
@@ -192,6 +200,7 @@ impl World {
     /// Ends the threads, and so proves that they can end.
     pub fn end(mut self) {
         self.edges.drain(Duration::ZERO);
+        self.edges.finish();
         self.threads.take().expect("they run").join();
     }
 }

@@ -5,6 +5,7 @@ mod documents;
 mod feed;
 mod inbox;
 mod invites;
+mod kept;
 mod opening;
 mod outbox;
 mod submissions;

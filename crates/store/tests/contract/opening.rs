@@ -126,7 +126,7 @@ contract! {
             "SQLite 3."
         };
         assert!(
-            version.starts_with(engine) && version.ends_with(", schema 2"),
+            version.starts_with(engine) && version.ends_with(", schema 3"),
             "{version}"
         );
     }

@@ -98,20 +98,31 @@ fn no_revocation_concerns_a_basic_connection() {
 }
 
 #[test]
-fn a_drain_ends_everybody_with_1001() {
-    let close = Output::Close(CloseCode::GoingAway);
-    for mut rig in [Rig::open(), Rig::basic(), Rig::full()] {
-        assert_eq!(
-            rig.feed(Input::Drain),
-            [Output::Close(CloseCode::GoingAway), Output::Drop]
-        );
+fn a_drain_closes_everybody_with_1001_and_leaves_sessions_to_the_next_process() {
+    let close = || Output::Close(CloseCode::GoingAway);
+    for mut rig in [Rig::open(), Rig::basic()] {
+        assert_eq!(rig.feed(Input::Drain), [close(), Output::Drop]);
+        assert_eq!(rig.client.save(), None);
     }
     let mut rig = Rig::full().connected();
-    assert_eq!(
-        rig.feed(Input::Drain),
-        [close, Output::Unsubscribe(GUILD), Output::Drop]
-    );
+    assert_eq!(rig.client.save(), None, "it has a socket");
+    assert_eq!(rig.feed(Input::Drain), [close(), Output::Attached(false)]);
+    assert_eq!(rig.client.guild(), Some(GUILD));
+    assert!(rig.client.save().is_some());
     let mut rig = Rig::full();
+    rig.feed(Input::SocketLost);
+    assert_eq!(rig.feed(Input::Drain), []);
+    assert!(rig.client.save().is_some());
+}
+
+#[test]
+fn a_drain_ends_whoever_edits_an_application() {
+    let close = Output::Close(CloseCode::GoingAway);
+    let mut rig = Rig::full();
+    rig.client.enter_application_session(GUILD);
+    assert_eq!(rig.feed(Input::Drain), [close, Output::Drop]);
+    let mut rig = Rig::full();
+    rig.client.enter_application_session(GUILD);
     rig.feed(Input::SocketLost);
     assert_eq!(rig.feed(Input::Drain), [Output::Drop]);
 }

@@ -40,6 +40,30 @@ impl Guild {
         self.admit(client, user, Entry::Again, turn);
     }
 
+    /// A client that was here when an earlier process ended is here again. What it was told then
+    /// is not known, so all are shown the guild as it is, and once Discord has said what the user
+    /// is, they get a GUILD_RESYNC.
+    pub(in crate::hub) fn restore(&mut self, client: ClientId, user: UserId, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.get_or_insert_default();
+        crowd.expect(user, &turn.config.wanted);
+        crowd.enter(client, Some(user));
+        crowd.told.count = None;
+        let watcher = self.crowd.as_ref().and_then(|crowd| crowd.watcher(user));
+        let rights = watcher.and_then(|watcher| watcher.rights(self.rules()));
+        if rights.is_none() {
+            let crowd = self.crowd.get_or_insert_default();
+            crowd.distrust_one(user);
+            crowd
+                .lookups
+                .want(user, Urgency::Later, turn.now.mono, turn.config);
+            self.step_lookups(turn);
+        }
+        if turn.member_events == MemberEvents::Withheld {
+            self.refresh_later(turn);
+        }
+        self.shown_changed(turn);
+    }
+
     /// A command to an application session: [`Verdict::Ready`] follows once it is known how
     /// its user stands, and after that [`Guild::forget_idle`] is due.
     pub(in crate::hub) fn command(&mut self, command: SessionCommand, turn: &mut Turn<'_>) {

@@ -1,9 +1,9 @@
 //! Guild state across a restart.
 
-use guildgate_model::{Emoji, EmojiId, UpstreamEvent};
+use guildgate_model::{Emoji, EmojiId, Permissions, UpstreamEvent};
 
-use super::rig::{ANN, GUILD, OTHER, Rig, SHARD, VIEW, client, joined, member, sample};
-use crate::hub::{Arrival, Config, Readiness};
+use super::rig::{ANN, BOB, GUILD, OTHER, Rig, SHARD, VIEW, client, joined, member, sample};
+use crate::hub::{Arrival, Config, Input, Readiness};
 
 /// A rig whose hub took over what the hub of `before` knew.
 fn restarted(before: &Rig) -> Rig {
@@ -161,4 +161,83 @@ fn what_cannot_be_read_is_an_error() {
         assert!(result.is_err(), "{bad:?}");
     }
     assert_eq!(rig.hub.guild_count(), 2);
+}
+
+/// The client of `before` is a session that the next process restores: it believes what it was
+/// told last.
+fn restore_session(rig: &mut Rig, before: &Rig, slot: u32) {
+    let client = client(slot);
+    let was = before.screen(client);
+    let screen = rig.screens.entry(client).or_default();
+    screen.user_id = was.user_id;
+    screen.on = was.on;
+    screen.guild = was.guild.clone();
+    screen.user = was.user.clone();
+    rig.put(Input::Restored {
+        client,
+        guild: GUILD,
+        user: was.user_id.expect("a session has a user"),
+    });
+}
+
+/// [`ANN`] and [`BOB`] on [`GUILD`], told what they may do.
+fn two_on_the_guild() -> Rig {
+    let mut rig = Rig::up();
+    rig.connect(client(1), GUILD, Some(ANN));
+    rig.connect(client(2), GUILD, Some(BOB));
+    rig.pass(20);
+    rig.answer(GUILD, vec![member(ANN, &[]), member(BOB, &[])], vec![]);
+    assert_eq!(rig.screen(client(1)).permissions(), VIEW);
+    rig
+}
+
+#[test]
+fn a_session_that_is_restored_is_on_its_guild_and_is_never_refused() {
+    let before = two_on_the_guild();
+    let mut rig = restarted(&before);
+    restore_session(&mut rig, &before, 1);
+    restore_session(&mut rig, &before, 2);
+    rig.tell(joined(super::rig::OWNER, None));
+    rig.tell(UpstreamEvent::SessionResumed);
+    // However long Discord takes.
+    for _ in 0..120 {
+        rig.pass(1_000);
+    }
+    for slot in [1, 2] {
+        let screen = rig.screen(client(slot));
+        assert_eq!(screen.refused, None);
+        assert_eq!(screen.guild["freshness"], "live");
+        assert_eq!(screen.count(), before.screen(client(slot)).count() + 1);
+    }
+    rig.put(Input::Gone(client(2)));
+    rig.screens.entry(client(2)).or_default().on = None;
+    rig.update(|data| data.name = Some("After".into()));
+    rig.pass(1_000);
+    assert_eq!(rig.screen(client(1)).guild["name"], "After");
+    assert_eq!(rig.hub.guild(GUILD).expect("it is known").connections, 1);
+}
+
+#[test]
+fn a_restored_session_is_told_what_became_of_its_user() {
+    let before = two_on_the_guild();
+    let mut rig = restarted(&before);
+    restore_session(&mut rig, &before, 1);
+    restore_session(&mut rig, &before, 2);
+    rig.tell(UpstreamEvent::SessionResumed);
+    rig.pass(100);
+    let gone = vec![ANN];
+    rig.answer(GUILD, vec![member(BOB, &[])], gone);
+    assert_eq!(rig.screen(client(1)).permissions(), Permissions::NONE);
+    assert!(rig.screen(client(1)).names().contains(&"GUILD_RESYNC"));
+    assert_eq!(rig.screen(client(2)).permissions(), VIEW);
+}
+
+#[test]
+fn a_restored_session_of_a_guild_that_is_gone_is_told_so() {
+    let before = two_on_the_guild();
+    let mut rig = Rig::new(Config::default());
+    rig.now = before.now;
+    restore_session(&mut rig, &before, 1);
+    assert_eq!(rig.heard(client(1)), ["GUILD_UNAVAILABLE"]);
+    assert_eq!(rig.screen(client(1)).on, None);
 }

@@ -7,6 +7,7 @@ use guildgate_core::client::Input;
 use guildgate_model::Mono;
 use guildgate_wire::CloseCode;
 use mio::Token;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Going, LINGERING, Shard, place::Socket, token_of};
 use crate::{
@@ -35,6 +36,8 @@ pub(super) struct Draining {
     /// Clients still to be closed, the first last.
     order: Vec<(u32, u16)>,
     all: usize,
+    /// Dropped once every socket is gone.
+    closed: Option<UnboundedSender<()>>,
 }
 
 /// How much of what a closed client still sends is thrown away in one go.
@@ -144,7 +147,7 @@ impl Shard {
     }
 
     /// Begins to close everything, in the order of the slots.
-    pub(super) fn begin_drain(&mut self, window: Duration) {
+    pub(super) fn begin_drain(&mut self, window: Duration, closed: UnboundedSender<()>) {
         let mut order = Vec::with_capacity(self.places.len());
         for slot in (0..self.places.slots()).rev() {
             if let Some(generation) = self.places.generation(slot) {
@@ -156,6 +159,7 @@ impl Shard {
             window,
             all: order.len(),
             order,
+            closed: Some(closed),
         });
     }
 
@@ -172,14 +176,20 @@ impl Shard {
                 self.step(slot, Input::Drain);
             }
         }
-        let over = self
-            .draining
-            .as_ref()
-            .is_some_and(|draining| draining.order.is_empty());
-        if over && self.lingering.is_empty() {
-            Going::Done
-        } else {
-            Going::On
+        let Some(draining) = &mut self.draining else {
+            return Going::On;
+        };
+        if !draining.order.is_empty() || !self.lingering.is_empty() {
+            return Going::On;
+        }
+        draining.closed = None;
+        match self.finishing.take() {
+            None => Going::On,
+            Some(saved) => {
+                // The node may have lost its patience, and nobody wants them.
+                let _ = saved.send(self.save_sessions());
+                Going::Done
+            }
         }
     }
 }

@@ -56,7 +56,9 @@ impl Shard {
                 }
             }
             ToEdge::Revoked(token) => self.revoke(token),
-            ToEdge::Drain(window) => self.begin_drain(window),
+            ToEdge::Restore(session) => self.restore(*session),
+            ToEdge::Drain { window, closed } => self.begin_drain(window, closed),
+            ToEdge::Finish(saved) => self.finishing = Some(saved),
         }
     }
 

@@ -49,8 +49,15 @@ pub(super) enum Standing {
 impl Place {
     pub(super) fn new(client: Client, socket: Socket) -> Place {
         Place {
-            client,
             socket: Some(socket),
+            ..Place::without_socket(client)
+        }
+    }
+
+    pub(super) fn without_socket(client: Client) -> Place {
+        Place {
+            client,
+            socket: None,
             seat: None,
             dirty: false,
             listed: None,

@@ -186,7 +186,7 @@ impl Shard {
         }
     }
 
-    fn stand(&mut self, slot: u32, attached: bool) {
+    pub(super) fn stand(&mut self, slot: u32, attached: bool) {
         let Some(place) = self.places.at(slot) else {
             return;
         };

@@ -98,6 +98,7 @@ fn a_machine_that_fails_takes_nobody_with_it() {
     assert_eq!(stats.clients.load(), 1);
     drop((unlucky, other));
     edges.drain(Duration::ZERO);
+    edges.finish();
     threads.join();
 }
 
@@ -124,6 +125,7 @@ async fn a_shard_that_ends_is_heard_of_and_the_others_go_on() {
     assert_eq!(lucky.hear(8), b"\x8a\x06alive?");
     drop(lucky);
     edges.drain(Duration::ZERO);
+    edges.finish();
     assert_eq!(threads.ended().await, 0);
     threads.join();
 }

@@ -11,6 +11,7 @@ fn draining(clients: u32) -> Draining {
         window: WINDOW,
         order: (0..clients).map(|slot| (slot, 0)).collect(),
         all: clients as usize,
+        closed: None,
     }
 }
 

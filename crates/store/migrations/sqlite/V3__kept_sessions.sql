@@ -1,0 +1,5 @@
+CREATE TABLE kept_sessions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    data BLOB NOT NULL,
+    saved_at INTEGER NOT NULL
+) STRICT;
