@@ -311,7 +311,7 @@ async fn check_tells_what_works_and_what_does_not() {
         "{said}"
     );
     let (code, said) = check("wrong-sesame").await;
-    assert_eq!(code, Some(5), "{said}");
+    assert_eq!(code, Some(64), "{said}");
     assert!(
         said.contains("FAILED") && said.contains("copy it anew"),
         "{said}"

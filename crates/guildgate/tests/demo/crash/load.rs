@@ -192,8 +192,11 @@ async fn use_tokens(site: Site, mut client: Client, answers: Arc<Semaphore>) -> 
     done
 }
 
-/// Uses a guild token; whether it was good, or none where the line broke.
+/// Uses a guild token; whether it was good, or none where the line broke. A client that is on
+/// the guild already uses none up, so it leaves first.
 pub async fn enter(client: &mut Client, token: &str) -> Option<bool> {
+    let leave = json!({"gid": REST});
+    client.attempt("DESCONNECT_GUILD", "leave", leave).await?;
     let data = json!({"gid": REST, "token": token});
     let answer = client.attempt("CONNECT_GUILD", "enter", data).await?;
     let error = &answer["error"]["code"];
