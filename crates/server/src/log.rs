@@ -24,12 +24,13 @@ pub enum LogError {
 /// but that module: a level with a typing error would switch the log off. So a module is taken
 /// with its level alone.
 pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
-    let understood = level
-        .split(',')
-        .map(str::trim)
-        .all(|directive| directive.contains('=') || directive.parse::<LevelFilter>().is_ok());
+    let directives: Vec<&str> = level.split(',').map(str::trim).collect();
+    let understood = directives.iter().all(|directive| {
+        let is_level = !directive.is_empty() && directive.parse::<LevelFilter>().is_ok();
+        is_level || directive.contains('=')
+    });
     // The database's migrations tell every step; what an operator sets comes after and wins.
-    let whole = format!("refinery_core=warn,{level}");
+    let whole = format!("refinery_core=warn,{}", directives.join(","));
     understood.then(|| EnvFilter::try_new(whole).ok())?
 }
 

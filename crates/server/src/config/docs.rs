@@ -18,7 +18,7 @@ pub fn markdown() -> String {
                     .collect();
                 format!("`[{}]`", items.join(", "))
             }
-            (default, Kind::Number) => format!("`{default}`"),
+            (default, Kind::Number | Kind::Count) => format!("`{default}`"),
             (default, _) => format!("`\"{default}\"`"),
         };
         writeln!(

@@ -162,7 +162,8 @@ mod tests {
             "user": "5",
             "token": "6",
             "guild": null,
-            "outbox": { "floor": 0, "last": 1, "events": [[1, "text"]] },
+            "notices": { "unproved": [], "named": [], "acknowledged": [] },
+            "outbox": { "floor": 0, "last": 1, "events": [[1, "text", null]] },
         });
         let session: SavedSession = serde_json::from_value(session).expect("a session");
         vec![session; number]

@@ -61,9 +61,15 @@ impl Recent {
         Mark(self.lock().told)
     }
 
-    /// Remembers something, and lets `tell` tell the shards.
+    /// Remembers something, and lets `tell` tell the shards. A notification that the inbox showed
+    /// before the feed came to it, and that has been acknowledged since, is told to nobody.
     pub(super) fn tell(&self, told: Told, tell: impl FnOnce()) {
         let mut log = self.lock();
+        if let Told::Notification(user, notification) = &told
+            && log.is_acknowledged(*user, notification.id)
+        {
+            return;
+        }
         log.note(told);
         tell();
     }
@@ -126,6 +132,21 @@ impl Recent {
 }
 
 impl Log {
+    fn is_acknowledged(&self, user: UserId, id: NotificationId) -> bool {
+        let under_way = self.under_way.iter().map(|(owner, ids)| (owner, ids));
+        let done = self
+            .entries
+            .iter()
+            .rev()
+            .filter_map(|(_, told)| match told {
+                Told::Acknowledged(owner, ids) => Some((owner, ids)),
+                Told::Notification(..) | Told::Revoked(_) => None,
+            });
+        under_way
+            .chain(done)
+            .any(|(owner, ids)| *owner == user && ids.contains(&id))
+    }
+
     fn note(&mut self, told: Told) {
         self.told += 1;
         self.entries.push_back((self.told, told));

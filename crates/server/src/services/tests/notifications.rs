@@ -81,6 +81,20 @@ fn what_was_acknowledged_while_a_client_was_let_in_is_not_in_its_answer() {
 }
 
 #[test]
+fn what_was_acknowledged_before_the_feed_came_to_it_is_told_to_nobody() {
+    let recent = Recent::default();
+    let mut told = 0;
+    recent.acknowledged(USER, vec![NotificationId(1)], Ok(()), || {});
+    recent.acknowledging(USER, &[NotificationId(2)]);
+    for id in 1..=3 {
+        recent.tell(Told::Notification(USER, notification(id)), || told += 1);
+    }
+    let other = UserId(USER.0 + 1);
+    recent.tell(Told::Notification(other, notification(1)), || told += 1);
+    assert_eq!(told, 2, "the third, and another user's");
+}
+
+#[test]
 fn more_than_is_remembered_is_looked_into_anew() {
     let recent = Recent::default();
     let mark = recent.mark();
