@@ -7,7 +7,7 @@ use guildgate_server::edge::FromEdge;
 use guildgate_wire::{CloseCode, EventFrame, Limits};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Client, GUILD, PATIENCE, Said, World, certain, limits};
+use crate::support::{Client, GUILD, Said, World, certain, limits};
 
 /// A client whose kernel takes little, so that it is soon full.
 fn narrow(world: &World) -> Client {
@@ -78,7 +78,7 @@ fn who_does_not_read_is_closed_and_slows_nobody() {
         queue_frames_max: 8,
         ..limits()
     };
-    let mut world = World::with(1, limits, Duration::from_secs(10));
+    let mut world = World::with(1, limits, std::time::Duration::from_secs(10));
     let mut slow = narrow(&world);
     let slow_id = world.let_in_basic(&mut slow);
     world.join(&mut slow);
