@@ -71,14 +71,15 @@ async fn discord(config: &Config) -> Result<String, Failure> {
     let gateway = rest.gateway_bot().await.map_err(refused)?;
     let application = rest.application().await.map_err(refused)?;
     let granted = application.privileges().unwrap_or(Intents::PRIVILEGED);
-    let wants_members = config.discord.intents.contains(Intents::GUILD_MEMBERS);
-    if wants_members && !granted.contains(Intents::GUILD_MEMBERS) {
+    let wanted = config.discord.intents & Intents::PRIVILEGED;
+    let missing = wanted.without(granted);
+    if !missing.is_empty() {
         return Err(Failure::new(
             Code::Discord,
             anyhow::anyhow!(
-                "the bot is not granted GUILD_MEMBERS: switch on \"Server Members Intent\" on \
-                 the application's Bot page, or take it out of `discord.intents`; without it \
-                 the gateway runs, with counts that are polled"
+                "the bot is not granted {missing}: switch it on under \"Privileged Gateway \
+                 Intents\" on the application's Bot page, or take it out of `discord.intents`; \
+                 without GUILD_MEMBERS the gateway runs, with counts that are polled"
             ),
         ));
     }
