@@ -36,13 +36,23 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Where the gateway listens; port 0 takes any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7102")]
+    #[arg(
+        long,
+        env = "GUILDGATE_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:7102"
+    )]
     pub listen: SocketAddr,
     /// Where the simulated Discord listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7103")]
     pub simulator: SocketAddr,
     /// Folder of the database
-    #[arg(long, value_name = "DIR", default_value = "data")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "GUILDGATE_DATA",
+        default_value = "data"
+    )]
     pub data: PathBuf,
     /// The world moves only when told, by the simulator's REST
     #[arg(long)]
