@@ -116,8 +116,11 @@ enum Step {
     Tell,
     /// The shard takes a message.
     Shard,
-    /// The page dials: for its old session, or for a new one.
-    Dial { resume: bool },
+    /// The page dials: for its old session, from so many events before the last that it saw, or
+    /// for a new one.
+    Dial { resume: bool, back: u64 },
+    /// It comes back to its old session at once, and reads all that it is told there.
+    Return { back: u64 },
     /// Its inbox is read.
     Look,
     /// It is answered.
@@ -139,7 +142,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Review),
         5 => Just(Step::Tell),
         9 => Just(Step::Shard),
-        4 => prop_oneof![Just(true), Just(false)].prop_map(|resume| Step::Dial { resume }),
+        4 => (any::<bool>(), 0..4u64).prop_map(|(resume, back)| Step::Dial { resume, back }),
+        3 => (0..4u64).prop_map(|back| Step::Return { back }),
         5 => Just(Step::Look),
         5 => Just(Step::Answer),
         2 => prop_oneof![Just(Socket::Free), Just(Socket::Busy)].prop_map(Step::Socket),
@@ -243,7 +247,16 @@ impl World {
                     self.take(mail);
                 }
             }
-            Step::Dial { resume } => self.dial(resume),
+            Step::Dial { resume, back } => self.dial(resume, back),
+            Step::Return { back } => {
+                self.dial(true, back);
+                self.step(Step::Look);
+                self.answer();
+                while let Some(mail) = self.mail.pop_front() {
+                    self.take(mail);
+                }
+                self.step(Step::Read(usize::MAX));
+            }
             Step::Look => {
                 if let Some(knocking) = &mut self.knocking {
                     knocking
@@ -257,7 +270,7 @@ impl World {
                 self.flush();
             }
             Step::Read(frames) => {
-                for _ in 0..frames {
+                for _ in 0..frames.min(self.pipe.len()) {
                     self.read();
                 }
             }
@@ -277,7 +290,7 @@ impl World {
         out
     }
 
-    fn dial(&mut self, resume: bool) {
+    fn dial(&mut self, resume: bool, back: u64) {
         self.cut();
         self.dialled += 1;
         let resume = self.sessions.len().checked_sub(1).filter(|_| resume);
@@ -285,7 +298,10 @@ impl World {
             number: self.dialled,
             since: self.recent.mark(),
             inbox: None,
-            resume: resume.map(|session| (session, self.seen)),
+            resume: resume.map(|session| {
+                let seen = self.seen.0.saturating_sub(back);
+                (session, Sequence(seen))
+            }),
         });
     }
 
@@ -359,6 +375,7 @@ impl World {
                 token: TokenId(1),
                 missed,
             };
+            self.seen = seen;
             let out = self.feed(session, resume);
             return self.perform(out);
         }
@@ -509,7 +526,7 @@ impl World {
             self.store(true);
         }
         if !self.attached {
-            self.dial(true);
+            self.dial(true, 0);
             self.step(Step::Look);
             self.answer();
         }
