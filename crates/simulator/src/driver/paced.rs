@@ -1,7 +1,7 @@
 //! A stream that can be made slow, and broken.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
@@ -55,6 +55,22 @@ impl<T> Paced<T> {
     }
 }
 
+impl<T: AsyncWrite + Unpin> Paced<T> {
+    /// Writes what is to come before the next bytes.
+    fn write_garbage(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut garbage = self
+            .harm
+            .garbage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while !garbage.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &garbage))?;
+            garbage.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -72,17 +88,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        {
-            let mut garbage = this
-                .harm
-                .garbage
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            while !garbage.is_empty() {
-                let written = ready!(Pin::new(&mut this.inner).poll_write(cx, &garbage))?;
-                garbage.drain(..written);
-            }
-        }
+        ready!(this.write_garbage(cx))?;
         let pace = this.harm.pace.load(Ordering::Relaxed);
         if pace == 0 {
             return Pin::new(&mut this.inner).poll_write(cx, bytes);
@@ -98,6 +104,26 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
             .as_mut()
             .reset(Instant::now() + Duration::from_millis(100));
         Poll::Ready(Ok(written))
+    }
+
+    /// All that waits goes out at once, so that a burst arrives as one: frame by frame, whoever
+    /// reads would begin with the first while the others are still to be written.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.harm.pace.load(Ordering::Relaxed) != 0 {
+            let first = parts.iter().find(|part| !part.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |part| part));
+        }
+        let this = self.get_mut();
+        ready!(this.write_garbage(cx))?;
+        Pin::new(&mut this.inner).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
