@@ -13,6 +13,7 @@
 //!
 //! Source: wire protocol, "Events" (the two lanes) and "Resume".
 
+mod burst;
 mod kept;
 mod load;
 mod saved;
@@ -22,6 +23,7 @@ use std::{collections::VecDeque, sync::Arc};
 use guildgate_model::NotificationId;
 use guildgate_wire::{EventFrame, Lane, Limits, Sequence};
 
+pub use burst::Burst;
 use kept::Kept;
 use load::Load;
 pub(crate) use saved::SavedOutbox;
@@ -177,6 +179,28 @@ impl Outbox {
                 Admission::Kept
             }
         }
+    }
+
+    /// Takes all of a burst in, as [`Outbox::admit`] would one after the other, if a session's
+    /// socket is free and nothing waits for it: the number of the first, and the others' follow
+    /// on. All are to be written now, and what the socket takes nothing of goes to
+    /// [`Outbox::put_back`]. Nothing has happened where there is none.
+    pub fn admit_burst(&mut self, burst: &Burst, limits: &Limits) -> Option<Sequence> {
+        let Numbering::Attached(last) = self.numbering else {
+            return None;
+        };
+        if self.has_unsent() {
+            return None;
+        }
+        let first = last.next();
+        let queues = self.queues.get_or_insert_with(|| Queues::after(last));
+        for (place, event) in burst.lasting() {
+            queues.kept.give_way_to(event.lane());
+            let sequence = first.plus(place);
+            queues.kept.push(event.clone(), sequence, limits);
+        }
+        self.numbering = Numbering::Attached(last.plus(burst.events().len()));
+        Some(first)
     }
 
     /// Takes back an event that was admitted with [`Admission::Write`] and of which the socket

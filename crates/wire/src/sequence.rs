@@ -10,7 +10,13 @@ impl Sequence {
     /// The next one.
     #[must_use]
     pub fn next(self) -> Sequence {
-        Sequence(self.0 + 1)
+        self.plus(1)
+    }
+
+    /// The one that comes `events` later.
+    #[must_use]
+    pub fn plus(self, events: usize) -> Sequence {
+        Sequence(self.0 + events as u64)
     }
 }
 

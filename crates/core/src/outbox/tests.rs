@@ -446,3 +446,50 @@ fn a_takeover_while_frames_wait_pushes_nothing_out() {
     let expected = (2..=5).map(|number| text_of(&certain(number), Some(number)));
     assert_eq!(texts(&outbox)[1..], expected.collect::<Vec<_>>());
 }
+
+#[test]
+fn a_burst_leaves_an_outbox_as_its_events_one_by_one_do() {
+    let limits = limits();
+    let events = [
+        count(GUILD, 1),
+        certain(2),
+        count(OTHER, 3),
+        snapshot(GUILD, 4),
+        count(GUILD, 5),
+        resync(GUILD, 6),
+        snapshot(GUILD, 7),
+        certain(8),
+        count(GUILD, 9),
+    ];
+    let (mut together, mut single) = (session(), session());
+    for outbox in [&mut together, &mut single] {
+        outbox.admit(&count(GUILD, 0), Socket::Free, &limits);
+        outbox.admit(&certain(0), Socket::Free, &limits);
+    }
+    for event in &events {
+        single.admit(event, Socket::Free, &limits);
+    }
+    let burst = events.into_iter().collect();
+    let first = together.admit_burst(&burst, &limits);
+    assert_eq!(first, Some(Sequence(3)));
+    assert_eq!(together.depths(), single.depths());
+    for outbox in [&mut together, &mut single] {
+        outbox.detach(&limits);
+        outbox.resume(Sequence(0), "opcode 2".into(), &limits);
+    }
+    assert_eq!(texts(&together), texts(&single));
+    assert_eq!(texts(&together).len(), 8);
+}
+
+#[test]
+fn a_burst_is_not_taken_where_it_could_not_be_written() {
+    let burst = [certain(1)].into_iter().collect();
+    assert_eq!(Outbox::new().admit_burst(&burst, &limits()), None);
+    let mut detached = session();
+    detached.detach(&limits());
+    assert_eq!(detached.admit_burst(&burst, &limits()), None);
+    let mut behind = session();
+    behind.admit(&certain(0), Socket::Busy, &limits());
+    assert_eq!(behind.admit_burst(&burst, &limits()), None);
+    assert_eq!(behind.depths(), (1, 0));
+}

@@ -120,16 +120,34 @@ impl World {
     }
 
     fn burst(&mut self, events: Vec<u64>, taken: usize) {
-        let mut to_write = Vec::new();
-        for kind in events {
-            let number = self.admitted.len() as u64;
-            let event = match kind {
+        let first = self.admitted.len() as u64;
+        let burst: Burst = (first..)
+            .zip(events)
+            .map(|(number, kind)| match kind {
                 0 => certain(number),
                 1 => count(GUILD, number),
                 _ => snapshot(GUILD, number),
-            };
-            if let Some(sequence) = self.admit(event.clone()) {
-                to_write.push((sequence, event));
+            })
+            .collect();
+        let at_once = match self.socket {
+            Socket::Free => self.outbox.admit_burst(&burst, &self.limits),
+            Socket::Busy => None,
+        };
+        let mut to_write = Vec::new();
+        match at_once {
+            Some(sequence) => {
+                assert!(self.attached);
+                assert_eq!(sequence, Sequence(first + 1));
+                for (place, event) in burst.events().iter().enumerate() {
+                    self.admitted.push(event.clone());
+                    to_write.push((sequence.plus(place), event.clone()));
+                }
+            }
+            None => {
+                for event in burst.events() {
+                    let sequence = self.admit(event.clone());
+                    to_write.extend(sequence.map(|sequence| (sequence, event.clone())));
+                }
             }
         }
         if !self.attached {

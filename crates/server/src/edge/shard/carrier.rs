@@ -4,9 +4,9 @@ use std::{io, sync::Arc};
 
 use guildgate_core::{
     hub::Audience,
-    outbox::{Admission, Socket as Readiness},
+    outbox::{Admission, Burst, Socket as Readiness},
 };
-use guildgate_wire::{Ends, EventFrame, Limits, Sequence};
+use guildgate_wire::{Ends, EventFrame, Limits};
 
 use super::{
     Aftermath,
@@ -21,9 +21,7 @@ use crate::edge::{EdgeStats, codec::Deflate};
 pub(super) struct Shared {
     plain: Batch,
     deflated: Batch,
-    own: Template,
-    own_deflated: Template,
-    sequences: Vec<Sequence>,
+    own: Own,
 }
 
 /// The frames of all entries from a cursor on, as a basic member gets them.
@@ -32,6 +30,15 @@ struct Batch {
     cursor: Option<u64>,
     bytes: Vec<u8>,
     frames: u64,
+}
+
+/// All entries from a cursor on that sessions get.
+#[derive(Debug, Default)]
+struct Own {
+    cursor: Option<u64>,
+    burst: Burst,
+    plain: Template,
+    deflated: Template,
 }
 
 /// What bringing events to one client needs besides the client.
@@ -96,40 +103,47 @@ impl Carrier<'_> {
         let Some(socket) = &mut place.socket else {
             return Ok(());
         };
-        let entries = entries.filter(|entry| entry.audience == Audience::All);
-        shared.sequences.clear();
-        let outbox = place.client.outbox_mut();
-        for entry in entries.clone() {
-            self.note_end(&entry.event);
-            match outbox.admit(&entry.event, Readiness::Free, self.limits) {
-                Admission::Write(sequence) => shared.sequences.extend(sequence),
-                other => self.note(other),
-            }
+        let own = &mut shared.own;
+        if own.cursor != Some(cursor) {
+            own.cursor = Some(cursor);
+            own.burst = entries
+                .clone()
+                .filter(|entry| entry.audience == Audience::All)
+                .map(|entry| entry.event.clone())
+                .collect();
+            own.plain.clear();
+            own.deflated.clear();
         }
-        if shared.sequences.is_empty() {
+        if own.burst.events().is_empty() {
             return Ok(());
         }
+        let outbox = place.client.outbox_mut();
+        let Some(first) = outbox.admit_burst(&own.burst, self.limits) else {
+            self.admit_all(place, entries);
+            return Ok(());
+        };
         let deflate = socket.peer.deflate;
         let template = match deflate {
-            Deflate::Off => &mut shared.own,
-            Deflate::On => &mut shared.own_deflated,
+            Deflate::Off => &mut own.plain,
+            Deflate::On => &mut own.deflated,
         };
-        let sequences = shared.sequences.iter().copied();
-        let events = entries.clone().map(|entry| &*entry.event);
-        let frames = events.zip(sequences.clone());
-        let bytes = template.fill(self.encoder, cursor, deflate, frames);
+        let events = own.burst.events();
+        for event in events {
+            self.note_end(event);
+        }
+        let bytes = template.fill(self.encoder, deflate, events, first);
         let taken = socket.write(bytes, self.stats)?;
         if taken > 0 {
             if taken < bytes.len() {
                 socket.stage().extend_from_slice(&bytes[taken..]);
             }
-            self.stats.frames_out.add(shared.sequences.len() as u64);
-            return Ok(());
-        }
-        for (entry, sequence) in entries.zip(sequences) {
-            let put = outbox.put_back(&entry.event, Some(sequence), self.limits);
-            if put.is_err() {
-                self.note(Admission::Overrun);
+            self.stats.frames_out.add(events.len() as u64);
+        } else {
+            for (place, event) in events.iter().enumerate() {
+                let put = outbox.put_back(event, Some(first.plus(place)), self.limits);
+                if put.is_err() {
+                    self.note(Admission::Overrun);
+                }
             }
         }
         Ok(())

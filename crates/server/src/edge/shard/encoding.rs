@@ -1,6 +1,6 @@
 //! Frames for clients, encoded into whatever buffer they are to go out from.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use guildgate_core::outbox::Unsent;
 use guildgate_wire::{EventFrame, Sequence};
@@ -134,36 +134,41 @@ impl Encoder {
 /// differ in nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Template {
-    cursor: Option<u64>,
     bytes: Vec<u8>,
     /// Of each frame: where the digits of its number end, and how many there are.
     numbers: Vec<(usize, usize)>,
 }
 
 impl Template {
-    /// The frames of the events from `cursor` on, made for the first session and numbered for
-    /// each.
-    pub(super) fn fill<'e>(
+    /// Forgets the frames.
+    pub(super) fn clear(&mut self) {
+        self.numbers.clear();
+    }
+
+    /// The frames of a burst whose first event is a session's `first`. They are made for the
+    /// first session, and numbered for each; the burst is the same until the next
+    /// [`Template::clear`].
+    pub(super) fn fill(
         &mut self,
         encoder: &mut Encoder,
-        cursor: u64,
         deflate: Deflate,
-        frames: impl Iterator<Item = (&'e EventFrame, Sequence)> + Clone,
+        burst: &[Arc<EventFrame>],
+        first: Sequence,
     ) -> &[u8] {
-        let fits = self.cursor == Some(cursor)
-            && frames
+        let sequences = (0..burst.len()).map(|place| first.plus(place));
+        let fits = self.numbers.len() == burst.len()
+            && sequences
                 .clone()
-                .map(|(_, sequence)| digits(sequence))
+                .map(digits)
                 .eq(self.numbers.iter().map(|(_, digits)| *digits));
         if fits {
-            for ((_, sequence), (end, digits)) in frames.zip(&self.numbers) {
+            for (sequence, (end, digits)) in sequences.zip(&self.numbers) {
                 write_digits(sequence, &mut self.bytes[end - digits..*end]);
             }
         } else {
-            self.cursor = Some(cursor);
             self.bytes.clear();
             self.numbers.clear();
-            for (event, sequence) in frames {
+            for (event, sequence) in burst.iter().zip(sequences) {
                 let end = encoder.event(event, Some(sequence), deflate, &mut self.bytes);
                 self.numbers.push((end, digits(sequence)));
             }
@@ -226,15 +231,11 @@ mod tests {
             let mut encoder = Encoder::new(100);
             let mut template = Template::default();
             for first in [1u64, 7, 8, 98, 3, 999_998, 5] {
-                let frames = events
-                    .iter()
-                    .map(|event| &**event)
-                    .zip((first..).map(Sequence));
                 let mut expected = Vec::new();
-                for (event, sequence) in frames.clone() {
-                    encoder.event(event, Some(sequence), deflate, &mut expected);
+                for (event, sequence) in events.iter().zip(first..) {
+                    encoder.event(event, Some(Sequence(sequence)), deflate, &mut expected);
                 }
-                let filled = template.fill(&mut encoder, 5, deflate, frames);
+                let filled = template.fill(&mut encoder, deflate, &events, Sequence(first));
                 assert_eq!(filled, expected, "from {first}, {deflate:?}");
             }
         }
