@@ -252,6 +252,7 @@ impl Node {
         let Node { base, hub, failing } = self;
         base.readiness.set(Err(NotReady::Draining));
         base.draining.cancel();
+        hub.drain();
         let mut closed = base.edges.drain(base.config.drain_window);
         // Ends when the last socket is gone. The clients' sessions go on hearing what is said.
         while closed.recv().await.is_some() {}

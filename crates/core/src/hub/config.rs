@@ -22,6 +22,9 @@ pub struct Config {
     pub lookups_open_max: usize,
     /// How long a CONNECT_GUILD may wait for its user's member before it is refused.
     pub connect_within: Duration,
+    /// How long the members of an earlier process's users are kept for them: no shorter than
+    /// their sessions can be resumed.
+    pub retained_for: Duration,
     /// Between two looks at the members of connected users while Discord withholds member
     /// events.
     pub refresh_interval: Duration,
@@ -51,6 +54,7 @@ impl Default for Config {
             lookup_within: Duration::from_secs(10),
             lookups_open_max: 4,
             connect_within: Duration::from_secs(10),
+            retained_for: Duration::from_secs(150),
             refresh_interval: Duration::from_secs(60),
             recent_joiners_max: 32,
             clock_skew: Duration::from_secs(30),

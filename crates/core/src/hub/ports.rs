@@ -106,6 +106,9 @@ pub enum Input {
         /// Who.
         user: UserId,
     },
+    /// The node goes away. What is known of clients' users is kept until it is exported, whoever
+    /// of them leaves meanwhile.
+    Drain,
     /// A deadline has come; harmless if it has not.
     Deadline,
 }

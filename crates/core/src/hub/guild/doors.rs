@@ -1,11 +1,11 @@
 //! Coming onto a guild, and leaving it; and waiting until it is known what a user is to it.
 
-use guildgate_model::UserId;
+use guildgate_model::{Member, Permissions, UserId};
 use guildgate_wire::ErrorCode;
 
 use super::{
     super::{
-        crowd::{Membership, Waiter},
+        crowd::{Crowd, Membership, Waiter},
         lookups::Urgency,
         ports::{Entry, MemberEvents, Output, Query, SessionCommand},
         timers::Timer,
@@ -40,23 +40,29 @@ impl Guild {
         self.admit(client, user, Entry::Again, turn);
     }
 
-    /// A client that was here when an earlier process ended is here again. What it was told then
-    /// is not known, so all are shown the guild as it is, and once Discord has said what the user
-    /// is, they get a GUILD_RESYNC.
+    /// A client that was here when an earlier process ended is here again. What it was shown then
+    /// is not known, so all are shown the guild as it is. Of its user the earlier process may have
+    /// left what they are and may do: then it has that at once, and is told if it has changed
+    /// since. Otherwise Discord is asked, and a GUILD_RESYNC follows.
     pub(in crate::hub) fn restore(&mut self, client: ClientId, user: UserId, turn: &mut Turn<'_>) {
         let crowd = self.crowd.get_or_insert_default();
         crowd.expect(user, &turn.config.wanted);
         crowd.enter(client, Some(user));
         crowd.told.count = None;
-        let watcher = self.crowd.as_ref().and_then(|crowd| crowd.watcher(user));
-        let rights = watcher.and_then(|watcher| watcher.rights(self.rules()));
-        if rights.is_none() {
-            let crowd = self.crowd.get_or_insert_default();
-            crowd.distrust_one(user);
-            crowd
-                .lookups
-                .want(user, Urgency::Later, turn.now.mono, turn.config);
-            self.step_lookups(turn);
+        let told_before = crowd.told_before(user);
+        match crowd.watcher(user) {
+            Some(watcher) if !matches!(watcher.membership, Membership::Unknown) => {
+                if told_before != Some(watcher.told) {
+                    self.resync_client(client, user, turn);
+                }
+            }
+            Some(_) | None => {
+                crowd.distrust_one(user);
+                crowd
+                    .lookups
+                    .want(user, Urgency::Later, turn.now.mono, turn.config);
+                self.step_lookups(turn);
+            }
         }
         if turn.member_events == MemberEvents::Withheld {
             self.refresh_later(turn);
@@ -184,7 +190,7 @@ impl Guild {
             return;
         };
         if let Some(user) = user
-            && crowd.forget_idle(user)
+            && crowd.forget_idle(user, turn.phase)
         {
             turn.timers.clear(Timer::TimeOut(self.id, user));
             turn.timers.clear(Timer::Waiting(self.id, user));
@@ -195,6 +201,29 @@ impl Guild {
             crowd.told = Default::default();
             turn.timers.clear(Timer::Count(self.id));
             turn.timers.clear(Timer::Snapshot(self.id));
+        }
+    }
+
+    /// Takes over a member whom an earlier process left, and what they had been told there.
+    pub(in crate::hub) fn inherit(
+        &mut self,
+        member: Member,
+        told: Permissions,
+        turn: &mut Turn<'_>,
+    ) {
+        let user = member.user;
+        let crowd = self.crowd.get_or_insert_default();
+        crowd.inherit(member, told, &turn.config.wanted);
+        self.recompute(user, turn);
+        let until = turn.now.mono + turn.config.retained_for;
+        turn.timers.set(Timer::Retained(self.id), until);
+    }
+
+    /// Nobody else comes back of those whom an earlier process left.
+    pub(in crate::hub) fn retained_due(&mut self, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.as_deref_mut();
+        for user in crowd.map(Crowd::release).unwrap_or_default() {
+            self.forget_idle(Some(user), turn);
         }
     }
 
@@ -295,6 +324,7 @@ impl Guild {
             Timer::Snapshot(self.id),
             Timer::Lookups(self.id),
             Timer::Refresh(self.id),
+            Timer::Retained(self.id),
         ] {
             turn.timers.clear(timer);
         }
