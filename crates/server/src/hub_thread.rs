@@ -93,6 +93,11 @@ pub enum HubRequest {
         /// Whom.
         users: Vec<UserId>,
     },
+    /// Ask Discord for all of a guild's members; the answer comes as events.
+    Everybody {
+        /// Where.
+        guild: GuildId,
+    },
     /// Ask Discord for the invite; the answer goes to [`HubHandle`] as `Invite`.
     Invite {
         /// Where.

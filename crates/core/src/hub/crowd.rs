@@ -31,8 +31,8 @@ pub(super) struct Crowd {
     /// Which watchers hold a role, so that a role's change costs what its holders cost. Roles
     /// that the guild does not know are in it too, for they may yet be made.
     holders: BTreeSet<(RoleId, UserId)>,
-    /// Who waits until it is known what a user is to the guild.
-    waiting: BTreeMap<UserId, Vec<Waiter>>,
+    /// Who waits until it is known what a user is to the guild, and until when.
+    waiting: BTreeMap<UserId, Vec<(Mono, Waiter)>>,
     /// Whom an earlier process left, and what they had been told there. They stay until their
     /// sessions have had time to be here again.
     retained: BTreeMap<UserId, Permissions>,
@@ -374,15 +374,32 @@ impl Crowd {
         idle
     }
 
-    /// Somebody begins to wait until it is known what `user` is.
-    pub(super) fn wait(&mut self, waiter: Waiter, user: UserId) {
-        self.waiting.entry(user).or_default().push(waiter);
+    /// Somebody begins to wait until it is known what `user` is, but no longer than until `until`.
+    pub(super) fn wait(&mut self, waiter: Waiter, user: UserId, until: Mono) {
+        self.waiting.entry(user).or_default().push((until, waiter));
+    }
+
+    /// When the first of those who wait for `user` has waited long enough.
+    pub(super) fn patience_ends(&self, user: UserId) -> Option<Mono> {
+        let waiters = self.waiting.get(&user)?.iter();
+        waiters.map(|&(until, _)| until).min()
+    }
+
+    /// Those who have waited for `user` for long enough at `now`, taken out.
+    pub(super) fn take_impatient(&mut self, user: UserId, now: Mono) -> Vec<Waiter> {
+        let waiters = self.take_waiting_until(user);
+        let (over, on): (Vec<_>, Vec<_>) =
+            waiters.into_iter().partition(|&(until, _)| until <= now);
+        if !on.is_empty() {
+            self.waiting.insert(user, on);
+        }
+        over.into_iter().map(|(_, waiter)| waiter).collect()
     }
 
     /// A client gives up waiting.
     pub(super) fn stop_waiting(&mut self, client: ClientId, user: UserId) {
         if let Some(waiters) = self.waiting.get_mut(&user) {
-            waiters.retain(|waiter| waiter.client() != Some(client));
+            waiters.retain(|(_, waiter)| waiter.client() != Some(client));
             if waiters.is_empty() {
                 self.waiting.remove(&user);
             }
@@ -391,6 +408,11 @@ impl Crowd {
 
     /// Whoever waits until it is known what `user` is, taken out.
     pub(super) fn take_waiting(&mut self, user: UserId) -> Vec<Waiter> {
+        let waiters = self.take_waiting_until(user).into_iter();
+        waiters.map(|(_, waiter)| waiter).collect()
+    }
+
+    fn take_waiting_until(&mut self, user: UserId) -> Vec<(Mono, Waiter)> {
         self.waiting.remove(&user).unwrap_or_default()
     }
 

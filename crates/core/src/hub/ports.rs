@@ -212,6 +212,12 @@ pub enum Output {
         /// Whom.
         users: Vec<UserId>,
     },
+    /// Ask Discord for all members of a guild (op 8 with an empty query and no limit), at most once
+    /// in 30 s; the answer comes as many [`UpstreamEvent::Members`].
+    RequestEverybody {
+        /// Where.
+        guild: GuildId,
+    },
     /// The answer to a client's command to an application session: `data`, or the refusal.
     Answer {
         /// Whose.

@@ -292,6 +292,26 @@ async fn rights_are_looked_up_for_whoever_asks() {
 }
 
 #[tokio::test]
+async fn a_crowd_is_asked_for_all_at_once() {
+    let mut harness = Harness::up().await;
+    for slot in 0..2_000 {
+        harness.connect(slot, Some(UserId(1_000 + u64::from(slot))));
+    }
+    let mut by_user = 0;
+    loop {
+        match harness.next_request().await {
+            HubRequest::Members { users, .. } => by_user += users.len(),
+            HubRequest::Everybody { guild } => {
+                assert_eq!(guild, GUILD);
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(by_user <= 400, "{by_user} by their ids");
+}
+
+#[tokio::test]
 async fn a_sessions_question_goes_outside_and_its_answer_to_the_client() {
     let mut harness = Harness::up().await;
     let credentials = form_session::Credentials {

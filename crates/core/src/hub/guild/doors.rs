@@ -138,7 +138,14 @@ impl Guild {
                 self.id
             ),
         );
-        self.refuse_waiting(user, &refusal, turn);
+        let now = turn.now.mono;
+        let crowd = self.crowd.as_deref_mut();
+        let waiters = crowd.map(|crowd| crowd.take_impatient(user, now));
+        refuse(waiters.unwrap_or_default(), &refusal, turn);
+        let crowd = self.crowd.as_deref();
+        if let Some(next) = crowd.and_then(|crowd| crowd.patience_ends(user)) {
+            turn.timers.set(Timer::Waiting(self.id, user), next);
+        }
         self.forget_idle(Some(user), turn);
     }
 
@@ -165,9 +172,8 @@ impl Guild {
 
     /// The guild is gone: nobody is here any more, and nobody is let in.
     pub(super) fn turn_everybody_out(&mut self, turn: &mut Turn<'_>) {
-        let users = match self.crowd.as_deref() {
-            Some(crowd) => crowd.user_ids(),
-            None => return,
+        let Some(crowd) = self.crowd.as_deref_mut() else {
+            return;
         };
         let refusal = Refusal::new(
             ErrorCode::UnknownGuild,
@@ -177,8 +183,9 @@ impl Guild {
                 self.id
             ),
         );
-        for user in users {
-            self.refuse_waiting(user, &refusal, turn);
+        for user in crowd.user_ids() {
+            refuse(crowd.take_waiting(user), &refusal, turn);
+            turn.timers.clear(Timer::Waiting(self.id, user));
             turn.timers.clear(Timer::TimeOut(self.id, user));
         }
         self.drop_crowd(turn);
@@ -237,13 +244,17 @@ impl Guild {
         {
             return self.serve(user, waiter, turn);
         }
-        crowd.wait(waiter, user);
+        let patience = match &waiter {
+            Waiter::Connect(_) => turn.config.connect_within,
+            Waiter::Command(_) | Waiter::Query(_) => turn.config.rights_within,
+        };
+        crowd.wait(waiter, user, turn.now.mono + patience);
         crowd
             .lookups
             .want(user, Urgency::Urgent, turn.now.mono, turn.config);
-        let patience_ends = turn.now.mono + turn.config.connect_within;
-        turn.timers
-            .set_if_clear(Timer::Waiting(self.id, user), patience_ends);
+        if let Some(at) = crowd.patience_ends(user) {
+            turn.timers.set(Timer::Waiting(self.id, user), at);
+        }
         self.step_lookups(turn);
     }
 
@@ -290,33 +301,6 @@ impl Guild {
         });
     }
 
-    fn refuse_waiting(&mut self, user: UserId, refusal: &Refusal, turn: &mut Turn<'_>) {
-        let waiters = match self.crowd.as_deref_mut() {
-            Some(crowd) => crowd.take_waiting(user),
-            None => return,
-        };
-        turn.timers.clear(Timer::Waiting(self.id, user));
-        for waiter in waiters {
-            let refusal = refusal.clone();
-            match waiter {
-                Waiter::Connect(client) => {
-                    turn.verdicts.push(Verdict::Refused(client));
-                    turn.out.push(Output::Refused { client, refusal });
-                }
-                Waiter::Command(command) => {
-                    let client = command.client;
-                    turn.verdicts.push(Verdict::Refused(client));
-                    let result = Err(refusal);
-                    turn.out.push(Output::Answer { client, result });
-                }
-                Waiter::Query(query) => {
-                    let result = Err(refusal);
-                    turn.out.push(Output::Rights { query, result });
-                }
-            }
-        }
-    }
-
     fn drop_crowd(&mut self, turn: &mut Turn<'_>) {
         self.crowd = None;
         for timer in [
@@ -327,6 +311,28 @@ impl Guild {
             Timer::Retained(self.id),
         ] {
             turn.timers.clear(timer);
+        }
+    }
+}
+
+fn refuse(waiters: Vec<Waiter>, refusal: &Refusal, turn: &mut Turn<'_>) {
+    for waiter in waiters {
+        let refusal = refusal.clone();
+        match waiter {
+            Waiter::Connect(client) => {
+                turn.verdicts.push(Verdict::Refused(client));
+                turn.out.push(Output::Refused { client, refusal });
+            }
+            Waiter::Command(command) => {
+                let client = command.client;
+                turn.verdicts.push(Verdict::Refused(client));
+                let result = Err(refusal);
+                turn.out.push(Output::Answer { client, result });
+            }
+            Waiter::Query(query) => {
+                let result = Err(refusal);
+                turn.out.push(Output::Rights { query, result });
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     super::{
         config::TIME_OUT_NAP_MAX,
         crowd::{Membership, Rules, Trust},
-        lookups::{Reach, Urgency},
+        lookups::{Reach, Request, Urgency},
         ports::{MemberEvents, Output},
         timers::Timer,
         turn::{Turn, Verdict},
@@ -133,11 +133,19 @@ impl Guild {
             | Standing::Gap { .. }
             | Standing::Outage { .. } => Reach::Shut,
         };
+        // Discord does not answer for everybody without the intent.
+        let members = match turn.member_events {
+            MemberEvents::Sent => Some(self.member_count),
+            MemberEvents::Withheld => None,
+        };
         let (guild, out) = (self.id, &mut *turn.out);
         let next = crowd
             .lookups
-            .step(turn.now.mono, reach, turn.config, |users| {
-                out.push(Output::RequestMembers { guild, users });
+            .step(turn.now.mono, reach, members, turn.config, |request| {
+                out.push(match request {
+                    Request::Users(users) => Output::RequestMembers { guild, users },
+                    Request::Everybody => Output::RequestEverybody { guild },
+                });
             });
         match next {
             Some(at) => turn.timers.set(Timer::Lookups(guild), at),
