@@ -181,7 +181,9 @@ impl Node {
         };
         base.tasks.spawn(hub_thread::serve(outside, requests));
         base.tasks.spawn(services.clone().run(from_edges));
+        let tokens = left.clients.iter().map(|session| session.token()).collect();
         base.edges.restore(left.clients);
+        base.tasks.spawn(services.clone().end_revoked(tokens));
         base.start_workers(feed, World::new(upstream.rest())?);
         let router = api::router(Api::new(ApiParts {
             config: Arc::clone(&base.config),

@@ -241,6 +241,8 @@ async fn permissions_go_on_after_a_restart_and_what_was_taken_meanwhile_is_told(
     Gateway::token_command(&data, &["revoke", id.expect("her token's id")]).await;
 
     let gateway = Process::serve(&data, &simulator).await;
+    // Three were restored, and one of them is gone before anybody dials.
+    gateway.until(r#"clients{state="detached"} 2"#).await;
     mia.come_back(&gateway).await;
     assert_eq!(mia.client.frame().await["d"]["resumed"], true);
     let mut told = Value::Null;
