@@ -35,7 +35,7 @@ use editing::Editors;
 use guild::Guild;
 use links::{Links, Unseen};
 use timers::{Timer, Timers};
-use turn::{Turn, Verdict};
+use turn::{Phase, Turn, Verdict};
 
 pub use config::Config;
 pub use invite::InviteStanding;
@@ -56,6 +56,7 @@ pub struct Hub {
     timers: Timers,
     conflated: u64,
     member_events: MemberEvents,
+    phase: Phase,
     sessions: FormSessions,
     editors: Editors,
     /// Empty between two calls.
@@ -86,6 +87,7 @@ impl Hub {
             timers: Timers::default(),
             conflated: 0,
             member_events: MemberEvents::Sent,
+            phase: Phase::Serving,
             sessions: FormSessions::new(),
             editors: Editors::default(),
             verdicts: Vec::new(),
@@ -139,6 +141,7 @@ impl Hub {
             Input::RightsWanted { query, guild, user } => {
                 self.on_rights_wanted(now, query, guild, user, out);
             }
+            Input::Drain => self.phase = Phase::Draining,
             Input::Deadline => {}
         }
         self.note_verdicts(now, out);
@@ -165,6 +168,7 @@ impl Hub {
                 Timer::Stale(guild) => self.at_guild(guild, now, out, Guild::stale_due),
                 Timer::Lookups(guild) => self.at_guild(guild, now, out, Guild::step_lookups),
                 Timer::Refresh(guild) => self.at_guild(guild, now, out, Guild::refresh_due),
+                Timer::Retained(guild) => self.at_guild(guild, now, out, Guild::retained_due),
                 Timer::TimeOut(guild, user) => self.at_guild(guild, now, out, |guild, turn| {
                     guild.time_out_due(user, turn);
                 }),
@@ -376,6 +380,7 @@ impl Hub {
             now,
             config: &self.config,
             member_events: self.member_events,
+            phase: self.phase,
             mark: self.mark,
             timers: &mut self.timers,
             conflated: &mut self.conflated,

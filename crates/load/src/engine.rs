@@ -53,7 +53,12 @@ pub struct Totals {
     pub frames: u64,
     /// Bytes in.
     pub bytes: u64,
+    /// Links that are past their handshake: let in, or live without that.
+    pub let_in: u64,
 }
+
+/// Who a link was that is over, and its session.
+pub type Lost = (Arc<Identity>, Option<Session>);
 
 /// The connections and their thread's readiness.
 pub struct Engine {
@@ -67,6 +72,8 @@ pub struct Engine {
     net: u8,
     dialled: u32,
     totals: Totals,
+    /// Those whom the server closed; none where nobody wants to know.
+    lost: Option<Vec<Lost>>,
     scratch: Box<[u8]>,
     out: Vec<u8>,
 }
@@ -86,6 +93,7 @@ impl Engine {
             net: (std::process::id() % 250) as u8 + 1,
             dialled: 0,
             totals: Totals::default(),
+            lost: None,
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
             out: Vec::new(),
         })
@@ -165,9 +173,19 @@ impl Engine {
 
     /// Cuts a connection without a word, as a lost network does; who it was, and its session,
     /// are handed out.
-    pub fn drop_link(&mut self, id: usize) -> Option<(Arc<Identity>, Option<Session>)> {
+    pub fn drop_link(&mut self, id: usize) -> Option<Lost> {
         let link = self.links.try_remove(id)?;
         Some((link.identity, link.session))
+    }
+
+    /// From here on whom the server closes is kept for [`Engine::take_lost`].
+    pub fn keep_lost(&mut self) {
+        self.lost.get_or_insert_default();
+    }
+
+    /// Those whom the server has closed.
+    pub fn take_lost(&mut self) -> Vec<Lost> {
+        self.lost.take().unwrap_or_default()
     }
 
     /// Sends one text frame.
@@ -358,6 +376,7 @@ impl Engine {
             self.links[id].stage = Stage::Authenticating;
             if self.links[id].manner == Manner::Listens {
                 self.links[id].stage = Stage::Live;
+                self.totals.let_in += 1;
                 watch.on(id, Seen::Live { resumed: false });
             }
             return Step::Used(end + 4);
@@ -446,6 +465,7 @@ impl Engine {
             Ok(answer) => answer,
             Err(_) => return false,
         };
+        self.totals.let_in += 1;
         let resumed = answer["d"]["resumed"] == true;
         link.session = answer["d"]["session_id"].as_str().map(|name| Session {
             id: name.into(),
@@ -468,7 +488,10 @@ impl Engine {
     }
 
     fn over(&mut self, id: usize, code: Option<u16>, watch: &mut impl Watch) {
-        self.links.remove(id);
+        let link = self.links.remove(id);
+        if let Some(lost) = &mut self.lost {
+            lost.push((link.identity, link.session));
+        }
         watch.on(id, Seen::Closed(code));
     }
 }

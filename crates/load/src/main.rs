@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use guildgate_load::{
     control::{Api, Discord},
@@ -114,6 +114,10 @@ struct Options {
     /// Let the spawned gateway have one shard, and run on this processor alone.
     #[arg(long, requires = "spawn", value_name = "CPU")]
     pin: Option<u32>,
+    /// In `reconnect`: stop the spawned gateway and start it again on its data, rather than cut
+    /// the lines.
+    #[arg(long, requires = "spawn")]
+    restart: bool,
     /// How many connections.
     #[arg(long, default_value_t = 1000)]
     connections: usize,
@@ -195,7 +199,10 @@ fn measure_peers(options: &Peers) -> Result<Report> {
 }
 
 fn measure(options: &Options) -> Result<Report> {
-    let spawned = options.spawn.then(|| spawn(options)).transpose()?;
+    if options.restart && options.scenario != Scenario::Reconnect {
+        bail!("--restart is of `reconnect`");
+    }
+    let mut spawned = options.spawn.then(|| spawn(options)).transpose()?;
     let (gateway, simulator, pid, admin_key) = match &spawned {
         Some(spawned) => (
             spawned.gateway,
@@ -227,7 +234,10 @@ fn measure(options: &Options) -> Result<Report> {
             None => AUTHENTICATE_WITHIN,
         },
     };
-    scenario::run(options.scenario, &setting)
+    match &mut spawned {
+        Some(spawned) if options.restart => scenario::run_over_restart(&setting, spawned),
+        Some(_) | None => scenario::run(options.scenario, &setting),
+    }
 }
 
 fn tell(report: &Report, json: bool, goals: Goals) -> Result<ExitCode> {

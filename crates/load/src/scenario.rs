@@ -6,6 +6,7 @@ mod fanout;
 mod hostile;
 mod idle;
 mod reconnect;
+mod restart;
 mod roles;
 mod sessions;
 mod slow;
@@ -19,6 +20,7 @@ use crate::{
     control::{Api, Discord},
     process::Process,
     report::Report,
+    spawn::Spawned,
 };
 
 use sessions::Target;
@@ -167,6 +169,14 @@ pub fn run(scenario: Scenario, setting: &Setting) -> Result<Report> {
         Scenario::DraftSessions => sessions::run(setting, Target::Answers),
         Scenario::Hostile => hostile::run(setting),
     }
+}
+
+/// Runs `reconnect` over a restart of `gateway`, which the setting is about.
+///
+/// # Errors
+/// As [`run`], or if the gateway does not stop or start.
+pub fn run_over_restart(setting: &Setting, gateway: &mut Spawned) -> Result<Report> {
+    restart::run(setting, gateway)
 }
 
 /// Discord's permission to edit a guild's form.

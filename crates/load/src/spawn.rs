@@ -22,6 +22,8 @@ pub struct Spawned {
     pub simulator: String,
     /// The gateway's process.
     pub pid: u32,
+    wish: Wish,
+    /// The simulator, then the gateway.
     children: Vec<Child>,
     folder: PathBuf,
 }
@@ -74,6 +76,58 @@ impl Spawned {
         let world_file = folder.join("world.json");
         fs::write(&world_file, world(wish.members).to_string()).context("writing a world")?;
         simulate.arg(world_file);
+        let mut spawned = Spawned {
+            gateway,
+            simulator: api,
+            pid: 0,
+            wish: wish.clone(),
+            children: Vec::new(),
+            folder,
+        };
+        spawned.run(simulate)?;
+        spawned.serve()?;
+        Ok(spawned)
+    }
+
+    /// Tells the gateway to stop, as whoever deploys another one does. It stops once its clients
+    /// have taken their close frames.
+    ///
+    /// # Errors
+    /// If no signal can be sent.
+    pub fn stop(&self) -> Result<()> {
+        let pid = self.pid.to_string();
+        let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let sent = sent.context("sending the gateway a signal with `kill`")?;
+        if !sent.success() {
+            bail!("`kill` could not send the gateway a signal: {sent}");
+        }
+        Ok(())
+    }
+
+    /// Whether the gateway that was told to stop has done so.
+    ///
+    /// # Errors
+    /// If it ended otherwise than well.
+    pub fn has_stopped(&mut self) -> Result<bool> {
+        let gateway = self.children.last_mut().context("no gateway runs")?;
+        match gateway.try_wait()? {
+            None => Ok(false),
+            Some(status) if status.success() => Ok(true),
+            Some(status) => bail!("the gateway ended with {status}"),
+        }
+    }
+
+    /// Starts the gateway that has stopped again, on its data, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`Spawned::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        self.children.pop();
+        self.serve()
+    }
+
+    fn serve(&mut self) -> Result<()> {
+        let wish = &self.wish;
         let mut serve = match wish.processor {
             Some(processor) => {
                 let mut pinned = Command::new("taskset");
@@ -86,28 +140,19 @@ impl Spawned {
             None => Command::new(&wish.program),
         };
         serve
-            .args(["serve", "--listen", &gateway.to_string(), "--data"])
-            .arg(&folder)
+            .args(["serve", "--listen", &self.gateway.to_string(), "--data"])
+            .arg(&self.folder)
             .env("GUILDGATE_ADMIN_KEY", ADMIN_KEY)
             .env("DISCORD_TOKEN", "simulator")
-            .env("GUILDGATE_DISCORD__API_URL", &api)
+            .env("GUILDGATE_DISCORD__API_URL", &self.simulator)
             .env("GUILDGATE_COUNT_INTERVAL", wish.count_interval)
             .env(
                 "GUILDGATE_LIMITS__AUTHENTICATE_WITHIN",
                 format!("{}s", wish.authenticate_within.as_secs()),
             )
             .env("GUILDGATE_LOG__LEVEL", "warn");
-        let mut spawned = Spawned {
-            gateway,
-            simulator: api,
-            pid: 0,
-            children: Vec::new(),
-            folder,
-        };
-        spawned.run(simulate)?;
-        spawned.pid = spawned.run(serve)?;
-        spawned.until_ready()?;
-        Ok(spawned)
+        self.pid = self.run(serve)?;
+        self.until_ready()
     }
 
     fn run(&mut self, mut command: Command) -> Result<u32> {

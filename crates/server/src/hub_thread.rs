@@ -93,6 +93,11 @@ pub enum HubRequest {
         /// Whom.
         users: Vec<UserId>,
     },
+    /// Ask Discord for all of a guild's members; the answer comes as events.
+    Everybody {
+        /// Where.
+        guild: GuildId,
+    },
     /// Ask Discord for the invite; the answer goes to [`HubHandle`] as `Invite`.
     Invite {
         /// Where.
@@ -118,7 +123,7 @@ pub struct HubThread {
     ended: oneshot::Receiver<()>,
 }
 
-/// Starts the thread. Its requests are for [`serve`].
+/// Takes in what an earlier process knew, and starts the thread. Its requests are for [`serve`].
 ///
 /// # Errors
 /// If the system gives no thread or no timer.
@@ -129,7 +134,7 @@ pub fn start(parts: HubParts) -> io::Result<(HubHandle, UnboundedReceiver<HubReq
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    let running = Running {
+    let mut running = Running {
         hub: Hub::new(parts.config),
         clock: parts.clock,
         events: parts.events,
@@ -138,12 +143,14 @@ pub fn start(parts: HubParts) -> io::Result<(HubHandle, UnboundedReceiver<HubReq
         readiness: parts.readiness,
         metrics: parts.metrics,
     };
-    let snapshots = parts.snapshots;
+    // Here, so that it is over when this returns: Discord's side may drop what nobody wants, and
+    // some of it is about those whom the snapshots bring.
+    running.import(&parts.snapshots);
     let thread = std::thread::Builder::new()
         .name("hub".into())
         .spawn(move || {
             let _ending = ending;
-            runtime.block_on(running.run(snapshots));
+            runtime.block_on(running.run());
         })?;
     let handle = HubHandle::new(to_hub);
     Ok((handle, requests, HubThread { thread, ended }))

@@ -181,7 +181,9 @@ impl Node {
         };
         base.tasks.spawn(hub_thread::serve(outside, requests));
         base.tasks.spawn(services.clone().run(from_edges));
+        let tokens = left.clients.iter().map(|session| session.token()).collect();
         base.edges.restore(left.clients);
+        base.tasks.spawn(services.clone().end_revoked(tokens));
         base.start_workers(feed, World::new(upstream.rest())?);
         let router = api::router(Api::new(ApiParts {
             config: Arc::clone(&base.config),
@@ -252,6 +254,7 @@ impl Node {
         let Node { base, hub, failing } = self;
         base.readiness.set(Err(NotReady::Draining));
         base.draining.cancel();
+        hub.drain();
         let mut closed = base.edges.drain(base.config.drain_window);
         // Ends when the last socket is gone. The clients' sessions go on hearing what is said.
         while closed.recv().await.is_some() {}

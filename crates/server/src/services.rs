@@ -12,6 +12,7 @@ mod opening;
 mod outbox;
 mod ports;
 mod recent;
+mod restored;
 mod season;
 mod sessions;
 
@@ -47,7 +48,7 @@ use forms::{AnsweredFields, PublishedForms};
 use opening::Openings;
 pub use outbox::{Called, OutboxWorker, Outside};
 pub use ports::{CameIn, EdgePort, HubPort, Rights, SessionCommand};
-use recent::Recent;
+use recent::{Recent, Told};
 use season::Seasons;
 use sessions::Sent;
 
@@ -281,6 +282,15 @@ impl Services {
         }
         let message = || ToEdge::Acknowledged(user, Arc::clone(&ids));
         self.parts.edges.send_all(&message);
+    }
+
+    /// Whatever goes by this token ends.
+    fn revoked(&self, id: TokenId) {
+        self.recent.tell(Told::Revoked(id), || {
+            self.parts.edges.send_all(&|| ToEdge::Revoked(id));
+        });
+        let revoked = SessionsInput::TokenRevoked(id);
+        self.parts.hub.send_to_sessions(revoked);
     }
 
     async fn give_back(&self, id: TokenId) {

@@ -41,6 +41,12 @@ impl SavedSession {
     pub fn edge(&self) -> u8 {
         self.edge
     }
+
+    /// The token that it was begun with, and without which it is nobody's.
+    #[must_use]
+    pub fn token(&self) -> TokenId {
+        self.token
+    }
 }
 
 impl Client {

@@ -20,8 +20,18 @@ pub struct Config {
     pub lookup_within: Duration,
     /// Most requests for a guild's members that may be open at once.
     pub lookups_open_max: usize,
-    /// How long a CONNECT_GUILD may wait for its user's member before it is refused.
+    /// How many users that are wanted of one guild within a minute are so many that all of its
+    /// members are asked for at once, where that pays.
+    pub everybody_from: usize,
+    /// How long a CONNECT_GUILD may wait for its user's member before it is refused: longer than
+    /// requests may wait for Discord's send limit, and an answer besides.
     pub connect_within: Duration,
+    /// How long anything else may wait for a user's member: a command to an application session,
+    /// or whoever asks for somebody's rights.
+    pub rights_within: Duration,
+    /// How long the members of an earlier process's users are kept for them: no shorter than
+    /// their sessions can be resumed.
+    pub retained_for: Duration,
     /// Between two looks at the members of connected users while Discord withholds member
     /// events.
     pub refresh_interval: Duration,
@@ -50,7 +60,10 @@ impl Default for Config {
             lookup_window: Duration::from_millis(20),
             lookup_within: Duration::from_secs(10),
             lookups_open_max: 4,
-            connect_within: Duration::from_secs(10),
+            everybody_from: 2_000,
+            connect_within: Duration::from_secs(90),
+            rights_within: Duration::from_secs(10),
+            retained_for: Duration::from_secs(150),
             refresh_interval: Duration::from_secs(60),
             recent_joiners_max: 32,
             clock_skew: Duration::from_secs(30),

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use super::{
     lookups::Lookups,
     ports::{Query, Rights, SessionCommand},
+    turn::Phase,
 };
 use crate::{ClientId, form_session::Standing};
 
@@ -30,8 +31,11 @@ pub(super) struct Crowd {
     /// Which watchers hold a role, so that a role's change costs what its holders cost. Roles
     /// that the guild does not know are in it too, for they may yet be made.
     holders: BTreeSet<(RoleId, UserId)>,
-    /// Who waits until it is known what a user is to the guild.
-    waiting: BTreeMap<UserId, Vec<Waiter>>,
+    /// Who waits until it is known what a user is to the guild, and until when.
+    waiting: BTreeMap<UserId, Vec<(Mono, Waiter)>>,
+    /// Whom an earlier process left, and what they had been told there. They stay until their
+    /// sessions have had time to be here again.
+    retained: BTreeMap<UserId, Permissions>,
     pub(super) lookups: Lookups,
     pub(super) told: Told,
 }
@@ -106,6 +110,8 @@ pub(super) enum Membership {
 pub(super) enum Trust {
     /// Every event since Discord said it has come in.
     Verified,
+    /// It was when an earlier process ended, and what was missed since is yet to be replayed.
+    Inherited,
     /// Events may have been missed since.
     Unverified,
 }
@@ -140,8 +146,8 @@ impl Watcher {
     /// Works out what the user may do at `wall`, and notes it as told. The new set, if it is
     /// another one.
     ///
-    /// While their membership is not verified nothing is gained: roles may have been taken
-    /// while nobody said so.
+    /// While their membership is not verified nothing is gained: roles may have been taken, and
+    /// nobody has said so yet.
     pub(super) fn recompute(&mut self, rules: Rules<'_>, wall: UnixMs) -> Option<Permissions> {
         let computed = match &self.membership {
             Membership::Unknown | Membership::Absent => Permissions::NONE,
@@ -149,7 +155,7 @@ impl Watcher {
         };
         let permissions = match self.trust {
             Trust::Verified => computed,
-            Trust::Unverified => computed & self.told,
+            Trust::Inherited | Trust::Unverified => computed & self.told,
         };
         let changed = permissions != self.told;
         self.told = permissions;
@@ -183,9 +189,18 @@ impl Watcher {
                 standing: Standing::Member(self.told),
                 grants: match self.trust {
                     Trust::Verified => rules.of(member).grants(self.told),
-                    Trust::Unverified => Grants::none(),
+                    Trust::Inherited | Trust::Unverified => Grants::none(),
                 },
             }),
+        }
+    }
+
+    /// What another process may go on with; none unless they are a member for sure.
+    pub(super) fn inheritable(&self) -> Option<&Member> {
+        match (&self.membership, self.trust) {
+            (Membership::Present(member), Trust::Verified | Trust::Inherited) => Some(member),
+            (Membership::Present(_), Trust::Unverified)
+            | (Membership::Unknown | Membership::Absent, _) => None,
         }
     }
 
@@ -275,6 +290,51 @@ impl Crowd {
         });
     }
 
+    /// A user whom an earlier process left, and what they had been told there; one who is here
+    /// already stays as they are.
+    pub(super) fn inherit(&mut self, member: Member, told: Permissions, wanted: &Arc<WantedUsers>) {
+        let user = member.user;
+        if self.watchers.contains_key(&user) {
+            return;
+        }
+        self.expect(user, wanted);
+        self.put_membership(user, Membership::Present(member));
+        if let Some(watcher) = self.watchers.get_mut(&user) {
+            watcher.trust = Trust::Inherited;
+            watcher.told = told;
+        }
+        self.retained.insert(user, told);
+    }
+
+    /// What an earlier process had told `user`, if it left them.
+    pub(super) fn told_before(&self, user: UserId) -> Option<Permissions> {
+        self.retained.get(&user).copied()
+    }
+
+    /// Nobody is kept any longer for having been left by an earlier process; who was.
+    pub(super) fn release(&mut self) -> Vec<UserId> {
+        std::mem::take(&mut self.retained).into_keys().collect()
+    }
+
+    /// All that was missed since an earlier process has been replayed: what it left is `trust`
+    /// now. Of whom.
+    pub(super) fn settle_inherited(&mut self, trust: Trust) -> Vec<UserId> {
+        let inherited = self.watchers.iter_mut();
+        let inherited = inherited.filter(|(_, watcher)| watcher.trust == Trust::Inherited);
+        inherited
+            .map(|(&user, watcher)| {
+                watcher.trust = trust;
+                user
+            })
+            .collect()
+    }
+
+    /// Those whom another process may go on with.
+    pub(super) fn inheritable(&self) -> impl Iterator<Item = (&Member, Permissions)> {
+        let watchers = self.watchers.values();
+        watchers.filter_map(|watcher| Some((watcher.inheritable()?, watcher.told)))
+    }
+
     /// Whether an event about `user` is anybody's concern and can be believed. One from before
     /// they were wanted cannot: what followed it may have been dropped, and Discord is being asked.
     pub(super) fn believes(&self, user: UserId, mark: WantedMark) -> bool {
@@ -296,13 +356,16 @@ impl Crowd {
         Some(std::mem::replace(&mut watcher.trust, Trust::Verified))
     }
 
-    /// Forgets a user who is neither here nor waiting; whether there was one.
-    pub(super) fn forget_idle(&mut self, user: UserId) -> bool {
-        let idle = self
-            .watchers
-            .get(&user)
-            .is_some_and(|watcher| watcher.clients.is_empty() && watcher.editors == 0)
-            && !self.waiting.contains_key(&user);
+    /// Forgets a user who is neither here nor waiting, nor kept for another reason; whether there
+    /// was one.
+    pub(super) fn forget_idle(&mut self, user: UserId, phase: Phase) -> bool {
+        let is_idle = |watcher: &Watcher| {
+            let left_to_the_next = phase == Phase::Draining && watcher.inheritable().is_some();
+            watcher.clients.is_empty() && watcher.editors == 0 && !left_to_the_next
+        };
+        let idle = self.watchers.get(&user).is_some_and(is_idle)
+            && !self.waiting.contains_key(&user)
+            && !self.retained.contains_key(&user);
         if idle {
             self.put_membership(user, Membership::Absent);
             self.watchers.remove(&user);
@@ -311,15 +374,32 @@ impl Crowd {
         idle
     }
 
-    /// Somebody begins to wait until it is known what `user` is.
-    pub(super) fn wait(&mut self, waiter: Waiter, user: UserId) {
-        self.waiting.entry(user).or_default().push(waiter);
+    /// Somebody begins to wait until it is known what `user` is, but no longer than until `until`.
+    pub(super) fn wait(&mut self, waiter: Waiter, user: UserId, until: Mono) {
+        self.waiting.entry(user).or_default().push((until, waiter));
+    }
+
+    /// When the first of those who wait for `user` has waited long enough.
+    pub(super) fn patience_ends(&self, user: UserId) -> Option<Mono> {
+        let waiters = self.waiting.get(&user)?.iter();
+        waiters.map(|&(until, _)| until).min()
+    }
+
+    /// Those who have waited for `user` for long enough at `now`, taken out.
+    pub(super) fn take_impatient(&mut self, user: UserId, now: Mono) -> Vec<Waiter> {
+        let waiters = self.take_waiting_until(user);
+        let (over, on): (Vec<_>, Vec<_>) =
+            waiters.into_iter().partition(|&(until, _)| until <= now);
+        if !on.is_empty() {
+            self.waiting.insert(user, on);
+        }
+        over.into_iter().map(|(_, waiter)| waiter).collect()
     }
 
     /// A client gives up waiting.
     pub(super) fn stop_waiting(&mut self, client: ClientId, user: UserId) {
         if let Some(waiters) = self.waiting.get_mut(&user) {
-            waiters.retain(|waiter| waiter.client() != Some(client));
+            waiters.retain(|(_, waiter)| waiter.client() != Some(client));
             if waiters.is_empty() {
                 self.waiting.remove(&user);
             }
@@ -328,6 +408,11 @@ impl Crowd {
 
     /// Whoever waits until it is known what `user` is, taken out.
     pub(super) fn take_waiting(&mut self, user: UserId) -> Vec<Waiter> {
+        let waiters = self.take_waiting_until(user).into_iter();
+        waiters.map(|(_, waiter)| waiter).collect()
+    }
+
+    fn take_waiting_until(&mut self, user: UserId) -> Vec<(Mono, Waiter)> {
         self.waiting.remove(&user).unwrap_or_default()
     }
 

@@ -104,9 +104,9 @@ impl Links {
         }
     }
 
-    /// What an earlier process, last told of anything at `saved_at`, had yet to be shown.
-    pub(super) fn restore(&mut self, unshown: Unshown, saved_at: UnixMs) {
-        let earliest = self.before_at.map_or(saved_at, |at| at.min(saved_at));
+    /// What an earlier process, last told of anything at `heard_until`, had yet to be shown.
+    pub(super) fn restore(&mut self, unshown: Unshown, heard_until: UnixMs) {
+        let earliest = self.before_at.map_or(heard_until, |at| at.min(heard_until));
         self.before_at = Some(earliest);
         self.before.awaited.extend(unshown.awaited);
         self.before.dark.extend(unshown.dark);
@@ -122,11 +122,15 @@ impl Links {
     /// The earliest moment at which Discord can have said what comes in at `wall`: what a
     /// resume replays may be as old as the break.
     pub(super) fn said_at(&self, shard: ShardId, wall: UnixMs) -> UnixMs {
-        let since = match self.links.get(&shard.id) {
+        self.silent_since(shard).unwrap_or(wall)
+    }
+
+    /// Since when nothing has come of a shard; none while its link is up.
+    pub(super) fn silent_since(&self, shard: ShardId) -> Option<UnixMs> {
+        match self.links.get(&shard.id) {
             Some(link) => link.down_since,
             None => self.before_at,
-        };
-        since.unwrap_or(wall)
+        }
     }
 
     /// The guild was shown; what it was until then.

@@ -1,10 +1,13 @@
 //! Requests for the members of one guild: gathered, bounded, and repeated when unanswered.
 
+mod everybody;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use guildgate_model::{Mono, UserId};
 
 use super::config::{Config, LOOKUP_USERS_MAX};
+use everybody::{Everybody, Plan};
 
 /// Which members are to be asked for, and which have been.
 #[derive(Debug, Default)]
@@ -14,6 +17,7 @@ pub(super) struct Lookups {
     /// They are known, but not for sure.
     later: BTreeSet<UserId>,
     open: Vec<OpenRequest>,
+    everybody: Everybody,
     /// When what has been gathered goes out.
     window_ends: Mono,
     /// How often the window has doubled: each request that was not full doubles it, since
@@ -29,7 +33,16 @@ struct OpenRequest {
     users: BTreeSet<UserId>,
 }
 
-/// Whom to ask for.
+/// A request that is to go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Request {
+    /// For these.
+    Users(Vec<UserId>),
+    /// For all members of the guild.
+    Everybody,
+}
+
+/// Whether somebody waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
     /// A client waits.
@@ -53,6 +66,7 @@ impl Lookups {
         if self.urgent.is_empty() && self.later.is_empty() {
             self.open_window(now, config.lookup_window);
         }
+        self.everybody.on_wanted(now);
         match urgency {
             Urgency::Urgent => {
                 self.later.remove(&user);
@@ -70,6 +84,7 @@ impl Lookups {
         for mut request in self.open.drain(..) {
             self.later.append(&mut request.users);
         }
+        self.later.append(&mut self.everybody.give_up());
     }
 
     /// Begins to gather; for longer where requests have followed each other closely.
@@ -84,39 +99,61 @@ impl Lookups {
     pub(super) fn done(&mut self, user: UserId) {
         self.urgent.remove(&user);
         self.later.remove(&user);
+        self.everybody.done(user);
         for request in &mut self.open {
             request.users.remove(&user);
         }
         self.open.retain(|request| !request.users.is_empty());
     }
 
-    /// Hands the requests that are to go out now to `send`; returns when to step again.
+    /// Hands the requests that are to go out now to `send`; returns when to step again. All of
+    /// the guild's `members` are asked for only where their number is given.
     pub(super) fn step(
         &mut self,
         now: Mono,
         reach: Reach,
+        members: Option<u64>,
         config: &Config,
-        mut send: impl FnMut(Vec<UserId>),
+        mut send: impl FnMut(Request),
     ) -> Option<Mono> {
         self.give_up_overdue(now);
-        if reach == Reach::Open {
-            while self.may_send(now, config) {
-                let users = self.take_batch();
-                self.sent_at = now;
-                if users.len() < LOOKUP_USERS_MAX {
-                    self.doublings = (self.doublings + 1).min(DOUBLINGS_MAX);
+        let gathered = match reach {
+            Reach::Shut => None,
+            Reach::Open => match self.everybody.plan(now, self.wanted(), members, config) {
+                Plan::Gather(until) => Some(until),
+                Plan::Everybody => {
+                    let mut users = std::mem::take(&mut self.urgent);
+                    users.append(&mut self.later);
+                    self.sent_at = now;
+                    self.everybody.begin(now, users);
+                    send(Request::Everybody);
+                    None
                 }
-                send(users.iter().copied().collect());
-                self.open.push(OpenRequest {
-                    answer_by: now + config.lookup_within,
-                    users,
-                });
+                Plan::ByUser => {
+                    self.ask_by_user(now, config, send);
+                    (self.wanted() > 0 && self.has_room(config)).then_some(self.window_ends)
+                }
+            },
+        };
+        let overdue = self.open.iter().map(|request| request.answer_by);
+        let overdue = overdue.chain(self.everybody.answer_by());
+        overdue.chain(gathered).min()
+    }
+
+    fn ask_by_user(&mut self, now: Mono, config: &Config, mut send: impl FnMut(Request)) {
+        while self.may_send(now, config) {
+            let users = self.take_batch();
+            self.sent_at = now;
+            self.everybody.on_asked_by_user(now, users.len());
+            if users.len() < LOOKUP_USERS_MAX {
+                self.doublings = (self.doublings + 1).min(DOUBLINGS_MAX);
             }
+            send(Request::Users(users.iter().copied().collect()));
+            self.open.push(OpenRequest {
+                answer_by: now + config.lookup_within,
+                users,
+            });
         }
-        let overdue = self.open.iter().map(|request| request.answer_by).min();
-        let window = (reach == Reach::Open && self.wanted() > 0 && self.has_room(config))
-            .then_some(self.window_ends);
-        overdue.into_iter().chain(window).min()
     }
 
     /// Unanswered users go back on the list.
@@ -129,6 +166,7 @@ impl Lookups {
             }
             waits
         });
+        later.append(&mut self.everybody.give_up_overdue(now));
     }
 
     fn may_send(&self, now: Mono, config: &Config) -> bool {
@@ -171,8 +209,11 @@ mod tests {
 
     fn step(lookups: &mut Lookups, ms: u64, reach: Reach) -> (Vec<Vec<u64>>, Option<Mono>) {
         let mut sent = Vec::new();
-        let next = lookups.step(at(ms), reach, &Config::default(), |users| {
-            sent.push(users.into_iter().map(|user| user.0).collect());
+        let next = lookups.step(at(ms), reach, Some(1_000), &Config::default(), |request| {
+            sent.push(match request {
+                Request::Users(users) => users.into_iter().map(|user| user.0).collect(),
+                Request::Everybody => Vec::new(),
+            });
         });
         (sent, next)
     }
@@ -250,6 +291,64 @@ mod tests {
         }
         want(&mut lookups, 0..1, Urgency::Urgent, 200_000);
         assert_eq!(step(&mut lookups, 200_020, Reach::Open).0, [vec![0]]);
+    }
+
+    #[test]
+    fn a_crowd_costs_a_few_requests_by_ids_and_one_for_everybody() {
+        let mut lookups = Lookups::default();
+        let (mut by_ids, mut for_all) = (0, 0);
+        let mut arrived = 0;
+        let mut last = 0;
+        for ms in (0..20_000).step_by(5) {
+            if arrived < 15_000 {
+                want(&mut lookups, arrived..arrived + 10, Urgency::Urgent, ms);
+                arrived += 10;
+            }
+            for users in step(&mut lookups, ms, Reach::Open).0 {
+                last = ms;
+                let answered = match users.is_empty() {
+                    true => {
+                        for_all += 1;
+                        // All but two are members, and one came behind.
+                        want(&mut lookups, 20_000..20_001, Urgency::Urgent, ms);
+                        (0..arrived)
+                            .filter(|user| !matches!(user, 7_001 | 7_002))
+                            .collect()
+                    }
+                    false => {
+                        by_ids += 1;
+                        users
+                    }
+                };
+                for user in answered {
+                    lookups.done(UserId(user));
+                }
+            }
+        }
+        assert_eq!(
+            lookups.wanted() + lookups.open.len(),
+            0,
+            "all are answered for"
+        );
+        assert_eq!(for_all, 1);
+        assert!(by_ids < 60, "{by_ids} of the 116 that a minute has");
+        assert!(last < 11_000, "the two are asked for soon: {last}");
+    }
+
+    #[test]
+    fn a_request_for_everybody_that_a_broken_link_swallowed_is_made_again_by_ids() {
+        let mut lookups = Lookups::default();
+        want(&mut lookups, 0..2_000, Urgency::Urgent, 0);
+        assert_eq!(step(&mut lookups, 0, Reach::Open), (vec![], Some(at(500))));
+        let everybody = vec![vec![]];
+        assert_eq!(
+            step(&mut lookups, 500, Reach::Open),
+            (everybody, Some(at(70_500)))
+        );
+        lookups.ask_again();
+        assert_eq!(step(&mut lookups, 600, Reach::Shut), (vec![], None));
+        let (sent, _) = step(&mut lookups, 600, Reach::Open);
+        assert_eq!(sent.concat(), (0..400).collect::<Vec<u64>>());
     }
 
     #[test]

@@ -106,6 +106,9 @@ pub enum Input {
         /// Who.
         user: UserId,
     },
+    /// The node goes away. What is known of clients' users is kept until it is exported, whoever
+    /// of them leaves meanwhile.
+    Drain,
     /// A deadline has come; harmless if it has not.
     Deadline,
 }
@@ -208,6 +211,12 @@ pub enum Output {
         guild: GuildId,
         /// Whom.
         users: Vec<UserId>,
+    },
+    /// Ask Discord for all members of a guild (op 8 with an empty query and no limit), at most once
+    /// in 30 s; the answer comes as many [`UpstreamEvent::Members`].
+    RequestEverybody {
+        /// Where.
+        guild: GuildId,
     },
     /// The answer to a client's command to an application session: `data`, or the refusal.
     Answer {

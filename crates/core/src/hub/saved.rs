@@ -1,7 +1,8 @@
 //! Guild state across a restart: bytes out, and in again.
 
 use guildgate_model::{
-    Emoji, EmojiId, GuildData, GuildId, Now, Permissions, Role, RoleId, ShardId, UnixMs, UserId,
+    Emoji, EmojiId, GuildData, GuildId, Member, Now, Permissions, Role, RoleId, ShardId, UnixMs,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,7 @@ use super::{
 pub struct ImportError(#[source] serde_json::Error);
 
 impl Hub {
-    /// The guilds of a shard, in chunks of moderate size, without whoever is on them.
+    /// The guilds of a shard, in chunks of moderate size, and the members whose users are on them.
     #[must_use]
     pub fn export(&self, shard: ShardId) -> Vec<Vec<u8>> {
         let guilds: Vec<&Guild> = self
@@ -29,22 +30,31 @@ impl Hub {
             .collect();
         let guilds = guilds.chunks(GUILDS_PER_CHUNK).map(|guilds| SavedChunk {
             guilds: guilds.iter().map(|&guild| guild.into()).collect(),
-            unshown: Unshown::default(),
+            ..SavedChunk::default()
         });
         let unshown = SavedChunk {
-            guilds: Vec::new(),
             unshown: self.links.unshown(shard),
+            silent_since: self.links.silent_since(shard),
+            ..SavedChunk::default()
         };
+        // After the guilds that they are of.
+        let members: Vec<(GuildId, SavedMember)> = self.saved_members(shard).collect();
+        let members = members.chunks(MEMBERS_PER_CHUNK).map(|members| SavedChunk {
+            members: members.to_vec(),
+            ..SavedChunk::default()
+        });
         [unshown]
             .into_iter()
             .chain(guilds)
+            .chain(members)
             .map(|chunk| serde_json::to_vec(&chunk).expect("saved guilds are plain JSON"))
             .collect()
     }
 
     /// Takes over guilds from [`Hub::export`]. They are stale since `saved_at` until their
     /// shard's session is resumed; if it is not, its READY sets them right. Guilds that the
-    /// hub knows already stay as they are.
+    /// hub knows already stay as they are. It must be over before anything of Discord's is
+    /// decoded: from here on events about the members are wanted.
     ///
     /// # Errors
     /// [`ImportError`] if a chunk cannot be read; the chunks before it are taken.
@@ -57,9 +67,13 @@ impl Hub {
     ) -> Result<(), ImportError> {
         for chunk in chunks {
             let saved: SavedChunk = serde_json::from_slice(chunk).map_err(ImportError)?;
-            self.links.restore(saved.unshown, saved_at);
+            let heard_until = saved.silent_since.unwrap_or(saved_at);
+            self.links.restore(saved.unshown, heard_until);
             for guild in saved.guilds {
                 self.import_guild(now, saved_at, guild, out);
+            }
+            for (guild, member) in saved.members {
+                self.import_member(now, guild, member, out);
             }
         }
         Ok(())
@@ -84,17 +98,87 @@ impl Hub {
         let (guilds, mut turn) = self.split(now, out);
         let invite = turn.config.invites.get(&id).map(|code| &**code);
         let mut guild = Box::new(Guild::new(id, invite, standing));
+        for &joiner in &saved.joiners {
+            guild.remember_joiner(joiner, turn.config.recent_joiners_max);
+        }
         guild.fill(saved.into(), counted_at, &mut turn);
         guilds.insert(id, guild);
+    }
+
+    fn import_member(
+        &mut self,
+        now: Now,
+        guild: GuildId,
+        saved: SavedMember,
+        out: &mut Vec<Output>,
+    ) {
+        let (member, told) = saved.into();
+        self.at_guild(guild, now, out, |guild, turn| match guild.standing {
+            Standing::Adrift { .. } | Standing::Outage { .. } => guild.inherit(member, told, turn),
+            // It was here before, and what this says of it may be old.
+            Standing::Live | Standing::Wavering { .. } | Standing::Gap { .. } => {}
+        });
+    }
+
+    fn saved_members(&self, shard: ShardId) -> impl Iterator<Item = (GuildId, SavedMember)> {
+        let served = self
+            .guilds
+            .values()
+            .filter(move |guild| shard.serves(guild.id));
+        served.flat_map(|guild| {
+            let members = guild.crowd.iter().flat_map(|crowd| crowd.inheritable());
+            members.map(|member| (guild.id, member.into()))
+        })
     }
 }
 
 const GUILDS_PER_CHUNK: usize = 64;
+const MEMBERS_PER_CHUNK: usize = 1_000;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct SavedChunk {
     guilds: Vec<SavedGuild>,
     unshown: Unshown,
+    /// Since when the shard's link was down already. Earlier versions did not say.
+    #[serde(default)]
+    silent_since: Option<UnixMs>,
+    /// Earlier versions left none.
+    #[serde(default)]
+    members: Vec<(GuildId, SavedMember)>,
+}
+
+/// A member whose user is connected, and what they have been told they may do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SavedMember {
+    user: UserId,
+    tag: Box<str>,
+    roles: Box<[RoleId]>,
+    timed_out_until: Option<UnixMs>,
+    told: Permissions,
+}
+
+impl From<(&Member, Permissions)> for SavedMember {
+    fn from((member, told): (&Member, Permissions)) -> SavedMember {
+        SavedMember {
+            user: member.user,
+            tag: member.tag.clone(),
+            roles: member.roles.clone(),
+            timed_out_until: member.timed_out_until,
+            told,
+        }
+    }
+}
+
+impl From<SavedMember> for (Member, Permissions) {
+    fn from(saved: SavedMember) -> (Member, Permissions) {
+        let member = Member {
+            user: saved.user,
+            tag: saved.tag,
+            roles: saved.roles,
+            timed_out_until: saved.timed_out_until,
+        };
+        (member, saved.told)
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -113,6 +197,9 @@ struct SavedGuild {
     member_count: u64,
     counted_at: UnixMs,
     outage_since: Option<UnixMs>,
+    /// The latest joiners, by whom a repeated join is known. Earlier versions left none.
+    #[serde(default)]
+    joiners: Vec<UserId>,
     roles: Vec<(RoleId, Permissions, u16)>,
     emojis: Vec<(EmojiId, Box<str>, bool)>,
 }
@@ -142,6 +229,7 @@ impl From<&Guild> for SavedGuild {
                 | Standing::Adrift { .. }
                 | Standing::Gap { .. } => None,
             },
+            joiners: guild.joiners().collect(),
             roles: guild
                 .roles
                 .iter()

@@ -8,6 +8,7 @@ mod freshness;
 mod invites;
 mod model;
 mod property;
+mod retained;
 mod rig;
 mod rights;
 mod saved;

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Lookups(GuildId),
     /// The guild's connected members are looked at again.
     Refresh(GuildId),
+    /// Those whom an earlier process left have had their time to come back.
+    Retained(GuildId),
     /// A member's time-out may have run out.
     TimeOut(GuildId, UserId),
     /// Clients have waited long enough for this user's member.

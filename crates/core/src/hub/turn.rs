@@ -12,11 +12,21 @@ use super::{
 };
 use crate::{ClientId, form_session::Standing};
 
+/// Whether there is a next process to think of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Clients come and go.
+    Serving,
+    /// They are let go for another process, which goes on with what is known of their users.
+    Draining,
+}
+
 /// The moment, and the places where a guild's words go.
 pub(super) struct Turn<'a> {
     pub(super) now: Now,
     pub(super) config: &'a Config,
     pub(super) member_events: MemberEvents,
+    pub(super) phase: Phase,
     /// Of the event that is being taken in.
     pub(super) mark: WantedMark,
     pub(super) timers: &'a mut Timers,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    gateway::{BEN, Folder, Gateway, MIA, REST},
+    gateway::{ADA, BEN, Folder, Gateway, MIA, REST, ROLE_MANAGER},
     http,
     process::Process,
 };
@@ -173,4 +173,102 @@ async fn a_client_resumes_after_a_restart_without_another_use_of_its_guild_token
     let gateway = Process::serve(&data, &simulator).await;
     let (_, resumed) = resume(&gateway).await;
     assert_eq!(resumed, false);
+}
+
+/// One who is on the guild as a full session.
+struct Guest {
+    client: Client,
+    uid: &'static str,
+    token: String,
+    session: String,
+}
+
+impl Guest {
+    async fn on(gateway: &Process, data: &Folder, uid: &'static str) -> (Guest, Value) {
+        let user = ["issue", "--kind", "gatewayUser", "--for", uid];
+        let token = Gateway::token_command(data, &user).await;
+        let guild = ["issue", "--kind", "gatewayGuild", "--for", REST];
+        let guild_token = Gateway::token_command(data, &guild).await;
+        let mut client = Client::dial(gateway.address).await;
+        let told = client.authenticate(Some(&token), Some(uid)).await;
+        let session = told["session_id"].as_str().expect("a session").to_owned();
+        let shown = client.connect_guild(&guild_token).await;
+        let guest = Guest {
+            client,
+            uid,
+            token,
+            session,
+        };
+        (guest, shown["user"].clone())
+    }
+
+    async fn come_back(&mut self, gateway: &Process) {
+        let seen = self.client.seen;
+        self.client = Client::dial(gateway.address).await;
+        self.client.seen = seen;
+        let resume = json!({"session_id": self.session, "seq": seen});
+        let who = json!({"token": self.token, "uid": self.uid, "resume": resume});
+        self.client.send(json!({"op": 1, "d": who})).await;
+    }
+}
+
+fn manages(permissions: &Value) -> bool {
+    let bits: Option<u64> = permissions.as_str().and_then(|text| text.parse().ok());
+    bits.expect("a decimal string") & 0x20 != 0
+}
+
+#[tokio::test]
+async fn permissions_go_on_after_a_restart_and_what_was_taken_meanwhile_is_told() {
+    let data = Folder::new();
+    let simulator = Process::simulate().await;
+    let gateway = Process::serve(&data, &simulator).await;
+    let (mut mia, user) = Guest::on(&gateway, &data, MIA).await;
+    assert!(manages(&user["permissions"]));
+    let (mut ben, user) = Guest::on(&gateway, &data, BEN).await;
+    assert!(!manages(&user["permissions"]));
+    let (mut ada, _) = Guest::on(&gateway, &data, ADA).await;
+    gateway.terminate().await;
+
+    let bot = [("Authorization", "Bot simulator")];
+    let role_of = |uid| format!("/api/v10/guilds/{REST}/members/{uid}/roles/{ROLE_MANAGER}");
+    let taken = http::request(simulator.address, "DELETE", &role_of(MIA), &bot, None).await;
+    assert_eq!(taken.status, 204, "{}", taken.text);
+    let tokens = Gateway::token_command(&data, &["list"]).await;
+    let line = tokens
+        .lines()
+        .find(|line| line.contains(ADA) && line.contains("gatewayUser"));
+    let id = line.and_then(|line| line.split_whitespace().next());
+    Gateway::token_command(&data, &["revoke", id.expect("her token's id")]).await;
+
+    let gateway = Process::serve(&data, &simulator).await;
+    // Three were restored, and one of them is gone before anybody dials.
+    gateway.until(r#"clients{state="detached"} 2"#).await;
+    mia.come_back(&gateway).await;
+    assert_eq!(mia.client.frame().await["d"]["resumed"], true);
+    let mut told = Value::Null;
+    while told.is_null() {
+        let data = mia.client.frame().await["d"].clone();
+        // Her own: by themselves, or with the guild.
+        let own = [&data["permissions"], &data["user"]["permissions"]];
+        told = own
+            .into_iter()
+            .find(|own| !own.is_null())
+            .cloned()
+            .unwrap_or_default();
+    }
+    assert!(!manages(&told), "{told}");
+
+    ben.come_back(&gateway).await;
+    assert_eq!(ben.client.frame().await["d"]["resumed"], true);
+    let given = http::request(simulator.address, "PUT", &role_of(BEN), &bot, None).await;
+    assert_eq!(given.status, 204, "{}", given.text);
+    let (update, before) = ben.client.event("GUILD_PRIVILEGE_UPDATE").await;
+    assert!(manages(&update["permissions"]), "{update}");
+    assert!(
+        !before.iter().any(|name| name == "GUILD_RESYNC"),
+        "nobody had to be asked about him: {before:?}"
+    );
+
+    ada.come_back(&gateway).await;
+    assert_eq!(ada.client.closed().await, 4004, "her token was revoked");
 }

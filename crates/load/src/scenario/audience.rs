@@ -178,8 +178,8 @@ impl Audience {
             .collect())
     }
 
-    /// Dials all of these, at most `ramp` a second and [`DIALLING_MAX`] at once, and waits until
-    /// each is live or over. Tells how long it took.
+    /// Dials all of these, at most `ramp` a second and [`DIALLING_MAX`] handshakes at once, and
+    /// waits until each is live or over. Tells how long it took.
     ///
     /// # Errors
     /// If the system gives no more sockets, or nothing moves for long.
@@ -192,11 +192,15 @@ impl Audience {
         let mut who = who.into_iter();
         let mut dialled = 0;
         let (live, over) = (self.sight.live, self.over());
+        let let_in = self.engine.totals().let_in;
         let mut moved = (start, 0);
         loop {
             let settled = self.sight.live - live + self.over() - over;
             let due = (start.elapsed().as_secs_f64() * ramp as f64) as usize + 1;
-            while dialled < due && dialled - settled.min(dialled) < DIALLING_MAX {
+            // Who is let in and waits for the guild waits for Discord, and keeps nobody out.
+            let let_in = (self.engine.totals().let_in - let_in) as usize;
+            let past = settled.max(let_in + self.over() - over);
+            while dialled < due && dialled.saturating_sub(past) < DIALLING_MAX {
                 let Some((identity, manner, resume)) = who.next() else {
                     break;
                 };
@@ -284,4 +288,5 @@ impl Audience {
 
 /// How many handshakes are under way at once.
 const DIALLING_MAX: usize = 512;
-const STUCK_AFTER: Duration = Duration::from_secs(30);
+/// Longer than the gateway lets anybody wait for Discord.
+const STUCK_AFTER: Duration = Duration::from_secs(120);

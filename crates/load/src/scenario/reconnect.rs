@@ -49,4 +49,4 @@ pub fn run(setting: &Setting) -> Result<Report> {
 }
 
 /// More a second than any server accepts.
-const AT_ONCE: usize = 1_000_000;
+pub(super) const AT_ONCE: usize = 1_000_000;

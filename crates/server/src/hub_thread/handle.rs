@@ -71,6 +71,11 @@ impl HubHandle {
         self.tell(Message::Input(Input::MemberEvents(member_events)));
     }
 
+    /// Tells that the node goes away: who leaves from here on may come to the next process.
+    pub fn drain(&self) {
+        self.tell(Message::Input(Input::Drain));
+    }
+
     /// A page of guilds by id, after `after`; empty once there are no more.
     ///
     /// # Errors

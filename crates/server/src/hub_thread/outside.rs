@@ -81,6 +81,12 @@ fn take(
                 tracing::warn!(%guild, %error, "members could not be asked for");
             }
         }
+        HubRequest::Everybody { guild } => {
+            // The hub asks for them one by one if no answer comes.
+            if let Err(error) = upstream.want_everybody(guild) {
+                tracing::warn!(%guild, %error, "all members could not be asked for");
+            }
+        }
         HubRequest::Invite { guild, code } => {
             let _ = invites.send(WantedInvite { guild, code });
         }

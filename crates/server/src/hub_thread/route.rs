@@ -141,6 +141,9 @@ impl Router {
             Output::RequestMembers { guild, users } => {
                 self.request(HubRequest::Members { guild, users });
             }
+            Output::RequestEverybody { guild } => {
+                self.request(HubRequest::Everybody { guild });
+            }
             Output::FetchInvite { guild, code } => {
                 self.request(HubRequest::Invite { guild, code });
             }

@@ -42,8 +42,7 @@ enum Onward {
 }
 
 impl Running {
-    pub(super) async fn run(mut self, snapshots: Vec<Snapshot>) {
-        self.import(&snapshots);
+    pub(super) async fn run(mut self) {
         let mut events = Vec::with_capacity(TURN_MAX);
         let mut messages = Vec::new();
         let mut discord_speaks = true;
@@ -165,7 +164,8 @@ impl Running {
         self.router.route(received);
     }
 
-    fn import(&mut self, snapshots: &[Snapshot]) {
+    /// Takes in what an earlier process knew.
+    pub(super) fn import(&mut self, snapshots: &[Snapshot]) {
         let now = self.clock.now();
         for snapshot in snapshots {
             let out = self.router.outputs();

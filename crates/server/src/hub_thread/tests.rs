@@ -8,7 +8,7 @@ use std::sync::{
 use guildgate_core::{ClientId, form_session, hub};
 use guildgate_model::{
     GuildData, GuildId, MemberData, Permissions, Role, RoleId, ShardId, UnixMs, UpstreamEvent,
-    UserId, WantedMark,
+    UserId, WantedMark, WantedUsers,
 };
 use guildgate_wire::{ErrorCode, EventFrame};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -55,6 +55,7 @@ struct Harness {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     clock: Clock,
+    wanted: Arc<WantedUsers>,
 }
 
 impl Harness {
@@ -63,12 +64,16 @@ impl Harness {
         let (sent, to_edges) = unbounded_channel();
         let (readiness, metrics) = (Arc::new(Readiness::new()), Arc::new(Metrics::default()));
         let clock = Clock::start();
+        let wanted = Arc::<WantedUsers>::default();
         let edges = Script {
             sent,
             rings: Arc::default(),
         };
         let (hub, requests, thread) = start(HubParts {
-            config: hub::Config::default(),
+            config: hub::Config {
+                wanted: Arc::clone(&wanted),
+                ..hub::Config::default()
+            },
             snapshots,
             events,
             edges: Box::new(edges),
@@ -86,6 +91,7 @@ impl Harness {
             readiness,
             metrics,
             clock,
+            wanted,
         }
     }
 
@@ -286,6 +292,26 @@ async fn rights_are_looked_up_for_whoever_asks() {
 }
 
 #[tokio::test]
+async fn a_crowd_is_asked_for_all_at_once() {
+    let mut harness = Harness::up().await;
+    for slot in 0..2_000 {
+        harness.connect(slot, Some(UserId(1_000 + u64::from(slot))));
+    }
+    let mut by_user = 0;
+    loop {
+        match harness.next_request().await {
+            HubRequest::Members { users, .. } => by_user += users.len(),
+            HubRequest::Everybody { guild } => {
+                assert_eq!(guild, GUILD);
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(by_user <= 400, "{by_user} by their ids");
+}
+
+#[tokio::test]
 async fn a_sessions_question_goes_outside_and_its_answer_to_the_client() {
     let mut harness = Harness::up().await;
     let credentials = form_session::Credentials {
@@ -340,6 +366,34 @@ async fn an_export_holds_all_that_was_said_before_and_another_hub_takes_it_in() 
     assert!(next.readiness.check().is_err());
     next.say(UpstreamEvent::SessionResumed).await;
     soon("readiness", next.readiness.ready()).await;
+}
+
+#[tokio::test]
+async fn whoever_leaves_in_a_drain_is_known_and_wanted_in_the_next_process_from_the_start() {
+    let mut harness = Harness::up().await;
+    harness.connect(0, Some(ANN));
+    harness.answer_members().await;
+    harness.next_sent().await;
+    harness.hub.drain();
+    harness.hub.send(hub::Input::Gone(client(0)));
+    let chunks = harness.hub.export(SHARD).await.expect("the hub");
+    let saved_at = UnixMs(1);
+    let mut next = Harness::new(vec![Snapshot { chunks, saved_at }]);
+    assert!(
+        next.wanted.contains(ANN),
+        "before anything can be dropped that is about her"
+    );
+    next.connect(0, Some(ANN));
+    let (_, message) = next.next_sent().await;
+    let ToEdge::Hub { output, .. } = message else {
+        panic!("{message:?}");
+    };
+    let hub::Output::Connected { user, .. } = output else {
+        panic!("{output:?}");
+    };
+    let user = user.expect("a member");
+    assert_eq!(user.permissions, Permissions::MANAGE_GUILD);
+    assert!(next.requests.try_recv().is_err(), "Discord is not asked");
 }
 
 #[tokio::test]

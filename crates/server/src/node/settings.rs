@@ -46,10 +46,15 @@ const PLAIN_PER_IP_MIN: u32 = 16;
 /// How long Discord may be out of reach before clients are told.
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
+/// How much longer than their sessions the members of an earlier process's users are kept: those
+/// are restored a little later.
+const RETAINED_MARGIN: Duration = Duration::from_secs(30);
+
 pub(super) fn hub(config: &Config, wanted: &Arc<WantedUsers>) -> hub::Config {
     hub::Config {
         count_interval: config.count_interval,
         stale_after: STALE_AFTER,
+        retained_for: config.client.resume_window + RETAINED_MARGIN,
         invites: config
             .invites
             .iter()

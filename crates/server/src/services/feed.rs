@@ -216,10 +216,6 @@ impl Feed {
 
     fn revoke(&self, id: guildgate_model::TokenId) {
         self.services.parts.metrics.tokens_revoked.increment();
-        self.services.recent.tell(Told::Revoked(id), || {
-            self.services.parts.edges.send_all(&|| ToEdge::Revoked(id));
-        });
-        let revoked = SessionsInput::TokenRevoked(id);
-        self.services.parts.hub.send_to_sessions(revoked);
+        self.services.revoked(id);
     }
 }

@@ -481,6 +481,28 @@ async fn a_revocation_and_a_notification_are_told_to_every_shard() {
 }
 
 #[tokio::test]
+async fn of_restored_sessions_those_end_whose_token_was_revoked_meanwhile() {
+    let harness = Harness::ready().await;
+    let kind = TokenKind::GatewayUser;
+    let (good, _) = harness.issue(kind, Some(USER.0), Uses::OfKind).await;
+    let (bad, _) = harness.issue(kind, Some(USER.0), Uses::OfKind).await;
+    let now = Clock::start().now().wall;
+    let revoked = harness.store.revoke_token(bad, now).await;
+    assert!(revoked.expect("the database").is_some());
+    let forgotten = TokenId(77);
+    let tokens = [good, bad, forgotten].into();
+    harness.services.clone().end_revoked(tokens).await;
+    for id in [bad, forgotten] {
+        let told = harness.next_to_edge().await;
+        assert!(
+            matches!(told, (None, ToEdge::Revoked(revoked)) if revoked == id),
+            "{told:?}"
+        );
+    }
+    assert!(harness.edge.lock().await.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn a_command_reaches_the_hub_before_the_end_of_its_client() {
     let harness = Harness::ready().await;
     for _ in 0..100 {

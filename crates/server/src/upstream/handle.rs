@@ -55,8 +55,23 @@ impl UpstreamHandle {
     /// # Errors
     /// [`SendError`]; the members are not asked for then.
     pub fn want_members(&self, guild: GuildId, users: Vec<UserId>) -> Result<(), SendError> {
+        self.want(guild, Command::WantMembers { guild, users })
+    }
+
+    /// Wants all members of a guild; the answer comes as events. Does not wait.
+    ///
+    /// # Errors
+    /// [`SendError`]; they are not asked for then.
+    pub fn want_everybody(&self, guild: GuildId) -> Result<(), SendError> {
+        self.want(
+            guild,
+            Command::RequestMembers(RequestMembers::everyone(guild)),
+        )
+    }
+
+    fn want(&self, guild: GuildId, command: Command) -> Result<(), SendError> {
         let request = Request {
-            command: Command::WantMembers { guild, users },
+            command,
             reply: None,
         };
         self.shard_for(guild)?

@@ -1,11 +1,11 @@
 //! Coming onto a guild, and leaving it; and waiting until it is known what a user is to it.
 
-use guildgate_model::UserId;
+use guildgate_model::{Member, Permissions, UserId};
 use guildgate_wire::ErrorCode;
 
 use super::{
     super::{
-        crowd::{Membership, Waiter},
+        crowd::{Crowd, Membership, Waiter},
         lookups::Urgency,
         ports::{Entry, MemberEvents, Output, Query, SessionCommand},
         timers::Timer,
@@ -40,23 +40,29 @@ impl Guild {
         self.admit(client, user, Entry::Again, turn);
     }
 
-    /// A client that was here when an earlier process ended is here again. What it was told then
-    /// is not known, so all are shown the guild as it is, and once Discord has said what the user
-    /// is, they get a GUILD_RESYNC.
+    /// A client that was here when an earlier process ended is here again. What it was shown then
+    /// is not known, so all are shown the guild as it is. Of its user the earlier process may have
+    /// left what they are and may do: then it has that at once, and is told if it has changed
+    /// since. Otherwise Discord is asked, and a GUILD_RESYNC follows.
     pub(in crate::hub) fn restore(&mut self, client: ClientId, user: UserId, turn: &mut Turn<'_>) {
         let crowd = self.crowd.get_or_insert_default();
         crowd.expect(user, &turn.config.wanted);
         crowd.enter(client, Some(user));
         crowd.told.count = None;
-        let watcher = self.crowd.as_ref().and_then(|crowd| crowd.watcher(user));
-        let rights = watcher.and_then(|watcher| watcher.rights(self.rules()));
-        if rights.is_none() {
-            let crowd = self.crowd.get_or_insert_default();
-            crowd.distrust_one(user);
-            crowd
-                .lookups
-                .want(user, Urgency::Later, turn.now.mono, turn.config);
-            self.step_lookups(turn);
+        let told_before = crowd.told_before(user);
+        match crowd.watcher(user) {
+            Some(watcher) if !matches!(watcher.membership, Membership::Unknown) => {
+                if told_before != Some(watcher.told) {
+                    self.resync_client(client, user, turn);
+                }
+            }
+            Some(_) | None => {
+                crowd.distrust_one(user);
+                crowd
+                    .lookups
+                    .want(user, Urgency::Later, turn.now.mono, turn.config);
+                self.step_lookups(turn);
+            }
         }
         if turn.member_events == MemberEvents::Withheld {
             self.refresh_later(turn);
@@ -132,7 +138,14 @@ impl Guild {
                 self.id
             ),
         );
-        self.refuse_waiting(user, &refusal, turn);
+        let now = turn.now.mono;
+        let crowd = self.crowd.as_deref_mut();
+        let waiters = crowd.map(|crowd| crowd.take_impatient(user, now));
+        refuse(waiters.unwrap_or_default(), &refusal, turn);
+        let crowd = self.crowd.as_deref();
+        if let Some(next) = crowd.and_then(|crowd| crowd.patience_ends(user)) {
+            turn.timers.set(Timer::Waiting(self.id, user), next);
+        }
         self.forget_idle(Some(user), turn);
     }
 
@@ -159,9 +172,8 @@ impl Guild {
 
     /// The guild is gone: nobody is here any more, and nobody is let in.
     pub(super) fn turn_everybody_out(&mut self, turn: &mut Turn<'_>) {
-        let users = match self.crowd.as_deref() {
-            Some(crowd) => crowd.user_ids(),
-            None => return,
+        let Some(crowd) = self.crowd.as_deref_mut() else {
+            return;
         };
         let refusal = Refusal::new(
             ErrorCode::UnknownGuild,
@@ -171,8 +183,9 @@ impl Guild {
                 self.id
             ),
         );
-        for user in users {
-            self.refuse_waiting(user, &refusal, turn);
+        for user in crowd.user_ids() {
+            refuse(crowd.take_waiting(user), &refusal, turn);
+            turn.timers.clear(Timer::Waiting(self.id, user));
             turn.timers.clear(Timer::TimeOut(self.id, user));
         }
         self.drop_crowd(turn);
@@ -184,7 +197,7 @@ impl Guild {
             return;
         };
         if let Some(user) = user
-            && crowd.forget_idle(user)
+            && crowd.forget_idle(user, turn.phase)
         {
             turn.timers.clear(Timer::TimeOut(self.id, user));
             turn.timers.clear(Timer::Waiting(self.id, user));
@@ -198,6 +211,29 @@ impl Guild {
         }
     }
 
+    /// Takes over a member whom an earlier process left, and what they had been told there.
+    pub(in crate::hub) fn inherit(
+        &mut self,
+        member: Member,
+        told: Permissions,
+        turn: &mut Turn<'_>,
+    ) {
+        let user = member.user;
+        let crowd = self.crowd.get_or_insert_default();
+        crowd.inherit(member, told, &turn.config.wanted);
+        self.recompute(user, turn);
+        let until = turn.now.mono + turn.config.retained_for;
+        turn.timers.set(Timer::Retained(self.id), until);
+    }
+
+    /// Nobody else comes back of those whom an earlier process left.
+    pub(in crate::hub) fn retained_due(&mut self, turn: &mut Turn<'_>) {
+        let crowd = self.crowd.as_deref_mut();
+        for user in crowd.map(Crowd::release).unwrap_or_default() {
+            self.forget_idle(Some(user), turn);
+        }
+    }
+
     /// Serves `waiter` now if it is known what `user` is, and otherwise once Discord has said.
     fn when_known(&mut self, user: UserId, waiter: Waiter, turn: &mut Turn<'_>) {
         let crowd = self.crowd.get_or_insert_default();
@@ -208,13 +244,17 @@ impl Guild {
         {
             return self.serve(user, waiter, turn);
         }
-        crowd.wait(waiter, user);
+        let patience = match &waiter {
+            Waiter::Connect(_) => turn.config.connect_within,
+            Waiter::Command(_) | Waiter::Query(_) => turn.config.rights_within,
+        };
+        crowd.wait(waiter, user, turn.now.mono + patience);
         crowd
             .lookups
             .want(user, Urgency::Urgent, turn.now.mono, turn.config);
-        let patience_ends = turn.now.mono + turn.config.connect_within;
-        turn.timers
-            .set_if_clear(Timer::Waiting(self.id, user), patience_ends);
+        if let Some(at) = crowd.patience_ends(user) {
+            turn.timers.set(Timer::Waiting(self.id, user), at);
+        }
         self.step_lookups(turn);
     }
 
@@ -261,33 +301,6 @@ impl Guild {
         });
     }
 
-    fn refuse_waiting(&mut self, user: UserId, refusal: &Refusal, turn: &mut Turn<'_>) {
-        let waiters = match self.crowd.as_deref_mut() {
-            Some(crowd) => crowd.take_waiting(user),
-            None => return,
-        };
-        turn.timers.clear(Timer::Waiting(self.id, user));
-        for waiter in waiters {
-            let refusal = refusal.clone();
-            match waiter {
-                Waiter::Connect(client) => {
-                    turn.verdicts.push(Verdict::Refused(client));
-                    turn.out.push(Output::Refused { client, refusal });
-                }
-                Waiter::Command(command) => {
-                    let client = command.client;
-                    turn.verdicts.push(Verdict::Refused(client));
-                    let result = Err(refusal);
-                    turn.out.push(Output::Answer { client, result });
-                }
-                Waiter::Query(query) => {
-                    let result = Err(refusal);
-                    turn.out.push(Output::Rights { query, result });
-                }
-            }
-        }
-    }
-
     fn drop_crowd(&mut self, turn: &mut Turn<'_>) {
         self.crowd = None;
         for timer in [
@@ -295,8 +308,31 @@ impl Guild {
             Timer::Snapshot(self.id),
             Timer::Lookups(self.id),
             Timer::Refresh(self.id),
+            Timer::Retained(self.id),
         ] {
             turn.timers.clear(timer);
+        }
+    }
+}
+
+fn refuse(waiters: Vec<Waiter>, refusal: &Refusal, turn: &mut Turn<'_>) {
+    for waiter in waiters {
+        let refusal = refusal.clone();
+        match waiter {
+            Waiter::Connect(client) => {
+                turn.verdicts.push(Verdict::Refused(client));
+                turn.out.push(Output::Refused { client, refusal });
+            }
+            Waiter::Command(command) => {
+                let client = command.client;
+                turn.verdicts.push(Verdict::Refused(client));
+                let result = Err(refusal);
+                turn.out.push(Output::Answer { client, result });
+            }
+            Waiter::Query(query) => {
+                let result = Err(refusal);
+                turn.out.push(Output::Rights { query, result });
+            }
         }
     }
 }

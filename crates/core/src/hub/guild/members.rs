@@ -6,8 +6,8 @@ use super::{
     super::{
         config::TIME_OUT_NAP_MAX,
         crowd::{Membership, Rules, Trust},
-        lookups::{Reach, Urgency},
-        ports::Output,
+        lookups::{Reach, Request, Urgency},
+        ports::{MemberEvents, Output},
         timers::Timer,
         turn::{Turn, Verdict},
     },
@@ -133,11 +133,19 @@ impl Guild {
             | Standing::Gap { .. }
             | Standing::Outage { .. } => Reach::Shut,
         };
+        // Discord does not answer for everybody without the intent.
+        let members = match turn.member_events {
+            MemberEvents::Sent => Some(self.member_count),
+            MemberEvents::Withheld => None,
+        };
         let (guild, out) = (self.id, &mut *turn.out);
         let next = crowd
             .lookups
-            .step(turn.now.mono, reach, turn.config, |users| {
-                out.push(Output::RequestMembers { guild, users });
+            .step(turn.now.mono, reach, members, turn.config, |request| {
+                out.push(match request {
+                    Request::Users(users) => Output::RequestMembers { guild, users },
+                    Request::Everybody => Output::RequestEverybody { guild },
+                });
             });
         match next {
             Some(at) => turn.timers.set(Timer::Lookups(guild), at),
@@ -177,6 +185,28 @@ impl Guild {
         }
         self.tell_sessions(user, turn);
         self.serve_waiting(user, turn);
+    }
+
+    /// What was missed since an earlier process has been replayed, so that what it left is true
+    /// of everybody. Without member events it may not be, and Discord is asked.
+    pub(super) fn settle_inherited(&mut self, turn: &mut Turn<'_>) {
+        let Some(crowd) = self.crowd.as_deref_mut() else {
+            return;
+        };
+        match turn.member_events {
+            MemberEvents::Sent => {
+                for user in crowd.settle_inherited(Trust::Verified) {
+                    self.recompute(user, turn);
+                }
+            }
+            MemberEvents::Withheld => {
+                for user in crowd.settle_inherited(Trust::Unverified) {
+                    crowd
+                        .lookups
+                        .want(user, Urgency::Later, turn.now.mono, turn.config);
+                }
+            }
+        }
     }
 
     /// A role changed: those who hold it are reckoned anew.
@@ -263,7 +293,7 @@ impl Guild {
         let cached = crowd
             .and_then(|crowd| crowd.watcher(data.user))
             .is_some_and(|watcher| {
-                watcher.trust == Trust::Verified
+                watcher.trust != Trust::Unverified
                     && matches!(watcher.membership, Membership::Present(_))
             });
         let recent = self.recent.as_deref();
@@ -274,7 +304,12 @@ impl Guild {
         !cached && !joined_lately && !in_the_count
     }
 
-    fn remember_joiner(&mut self, user: UserId, max: usize) {
+    /// Who joined last, the latest at the end.
+    pub(in crate::hub) fn joiners(&self) -> impl Iterator<Item = UserId> {
+        self.recent.as_deref().into_iter().flatten().copied()
+    }
+
+    pub(in crate::hub) fn remember_joiner(&mut self, user: UserId, max: usize) {
         let recent = self.recent.get_or_insert_default();
         if recent.len() >= max {
             recent.pop_front();

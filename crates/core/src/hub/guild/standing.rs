@@ -131,6 +131,7 @@ impl Guild {
             Standing::Live | Standing::Gap { .. } | Standing::Outage { .. } => return,
         }
         turn.timers.clear(Timer::Stale(self.id));
+        self.settle_inherited(turn);
         self.reopen_lookups(turn);
     }
 

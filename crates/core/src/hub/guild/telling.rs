@@ -15,6 +15,7 @@ use super::{
     },
     Guild,
 };
+use crate::ClientId;
 
 impl Guild {
     /// The guild as clients are shown it, encoded; kept until it changes.
@@ -119,6 +120,16 @@ impl Guild {
             let event = EventFrame::guild_resync(self.id, &json, watcher.view().as_ref());
             turn.tell(&watcher.clients, &event);
         }
+        self.snapshot_given();
+    }
+
+    /// GUILD_RESYNC to one of a user's clients.
+    pub(super) fn resync_client(&mut self, client: ClientId, user: UserId, turn: &mut Turn<'_>) {
+        let json = self.json(turn.member_events);
+        let watcher = self.crowd.as_deref().and_then(|crowd| crowd.watcher(user));
+        let view = watcher.and_then(|watcher| watcher.view());
+        let event = EventFrame::guild_resync(self.id, &json, view.as_ref());
+        turn.tell(&[client], &event);
         self.snapshot_given();
     }
 

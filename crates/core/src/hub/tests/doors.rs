@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use guildgate_model::{Permissions, UpstreamEvent, WantedUsers};
+use guildgate_model::{Permissions, UpstreamEvent, UserId, WantedUsers};
 
 use super::rig::{ANN, BOB, GUILD, OTHER, OWNER, Rig, VIEW, client, joined, left, member, sample};
 use crate::hub::{Config, Hub, Input, Query};
@@ -202,7 +202,7 @@ fn a_refused_connection_leaves_the_one_before() {
 fn a_client_whose_member_discord_does_not_send_is_refused_in_the_end() {
     let mut rig = Rig::up();
     rig.connect(client(0), GUILD, Some(ANN));
-    rig.pass(9_999);
+    rig.pass(89_999);
     assert_eq!(rig.screen(client(0)).refused, None);
     rig.pass(1);
     assert_eq!(rig.screen(client(0)).refused, Some("unavailable"));
@@ -210,6 +210,64 @@ fn a_client_whose_member_discord_does_not_send_is_refused_in_the_end() {
     rig.answer(GUILD, vec![member(ANN, &[])], vec![]);
     assert_eq!(rig.screen(client(0)).on, None);
     assert_eq!(rig.hub.deadline(), None);
+}
+
+#[test]
+fn who_only_asks_for_rights_waits_for_less_than_who_connects() {
+    let mut rig = Rig::up();
+    let ask = |rig: &mut Rig, query| {
+        rig.put(Input::RightsWanted {
+            query: Query(query),
+            guild: GUILD,
+            user: ANN,
+        });
+    };
+    rig.connect(client(0), GUILD, Some(ANN));
+    ask(&mut rig, 1);
+    rig.pass(5_000);
+    ask(&mut rig, 2);
+    rig.pass(5_000);
+    assert_eq!(rig.rights.pop(), Some((Query(1), Err("unavailable"))));
+    rig.pass(4_999);
+    assert!(rig.rights.is_empty());
+    rig.pass(1);
+    assert_eq!(rig.rights.pop(), Some((Query(2), Err("unavailable"))));
+    assert_eq!(rig.screen(client(0)).refused, None);
+    rig.answer(GUILD, vec![member(ANN, &[])], vec![]);
+    assert_eq!(rig.screen(client(0)).on, Some(GUILD));
+    assert_eq!(rig.hub.deadline(), None);
+}
+
+#[test]
+fn of_a_crowd_those_who_are_no_members_are_let_in_too() {
+    let mut rig = Rig::up();
+    let clients = 1_000..3_500;
+    for slot in clients.clone() {
+        rig.connect(client(slot), GUILD, Some(UserId(u64::from(slot))));
+    }
+    rig.asked.clear();
+    rig.pass(500);
+    assert_eq!(rig.asked_for_all, [GUILD]);
+    assert!(
+        rig.asked.is_empty(),
+        "those who wait for all are not asked for"
+    );
+    let members = |users: std::ops::Range<u64>| UpstreamEvent::Members {
+        guild: GUILD,
+        members: users.map(|user| member(UserId(user), &[])).collect(),
+        not_found: vec![],
+    };
+    rig.tell(members(1_000..1_900));
+    rig.pass(2_000);
+    rig.tell(members(1_900..3_499));
+    let guest = client(3_499);
+    assert_eq!(rig.screen(client(3_498)).on, Some(GUILD));
+    assert_eq!(rig.screen(guest).on, None);
+    rig.pass(3_020);
+    assert_eq!(rig.asked, [(GUILD, vec![UserId(3_499)])]);
+    rig.answer(GUILD, vec![], vec![UserId(3_499)]);
+    assert_eq!(rig.screen(guest).on, Some(GUILD));
+    assert!(rig.screens.values().all(|screen| screen.refused.is_none()));
 }
 
 #[test]

@@ -11,9 +11,12 @@ use proptest::prelude::*;
 
 use super::{
     model::{Change, Discord, State},
-    rig::{GUILD, OTHER, Rig, client},
+    rig::{GUILD, OTHER, Rig, SHARD, Screen, client},
 };
-use crate::hub::{Config, Input};
+use crate::{
+    ClientId,
+    hub::{Config, Hub, Input},
+};
 
 /// One step of a run.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,15 @@ enum Step {
     Expel(GuildId),
     /// An outage ends, or the bot is taken in again.
     Return(GuildId),
+    /// Another process goes on. These of the clients come back, before what was missed is
+    /// replayed or after.
+    Restart(u8, Comes),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comes {
+    Early,
+    Late,
 }
 
 /// Slots 0 to 5 are connections of four users, 6 and 7 are basic.
@@ -83,6 +95,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => guild().prop_map(Step::Outage),
         1 => guild().prop_map(Step::Expel),
         2 => guild().prop_map(Step::Return),
+        1 => (any::<u8>(), prop_oneof![Just(Comes::Early), Just(Comes::Late)])
+            .prop_map(|(back, comes)| Step::Restart(back, comes)),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -100,12 +114,22 @@ struct Run {
     counted_blindly: BTreeSet<GuildId>,
     /// What lies between the shard and the hub, where the shard drops what is not wanted.
     shard: Option<FilteringShard>,
+    /// Sessions that are still to be restored.
+    late: Vec<(ClientId, Screen)>,
 }
 
 /// Drops changes of members whom nobody wants, and hands on the rest with a delay.
 struct FilteringShard {
     wanted: Arc<WantedUsers>,
     queue: VecDeque<(UpstreamEvent, WantedMark)>,
+}
+
+fn config(wanted: Arc<WantedUsers>) -> Config {
+    Config {
+        clock_skew: Duration::ZERO,
+        wanted,
+        ..Config::default()
+    }
 }
 
 enum Link {
@@ -128,18 +152,14 @@ impl Run {
 
     fn with(shard: Option<FilteringShard>) -> Run {
         let wanted = shard.as_ref().map(|shard| Arc::clone(&shard.wanted));
-        let config = Config {
-            clock_skew: Duration::ZERO,
-            wanted: wanted.unwrap_or_default(),
-            ..Config::default()
-        };
         let mut run = Run {
-            rig: Rig::new(config),
+            rig: Rig::new(config(wanted.unwrap_or_default())),
             discord: Discord::new(&[GUILD, OTHER]),
             link: Link::Up,
             gaps: BTreeSet::new(),
             counted_blindly: BTreeSet::new(),
             shard,
+            late: Vec::new(),
         };
         run.new_session();
         run
@@ -154,12 +174,14 @@ impl Run {
                 event.into_iter().for_each(|event| self.say(event));
             }
             Step::Connect(slot, guild) => {
+                self.restore_late();
                 let waits = self.rig.screens.get(&client(slot)).is_some_and(|s| s.waits);
                 if !waits {
                     self.rig.connect(client(slot), guild, user_of(slot));
                 }
             }
             Step::Gone(slot) => {
+                self.restore_late();
                 self.rig.screens.remove(&client(slot));
                 self.rig.put(Input::Gone(client(slot)));
             }
@@ -173,6 +195,62 @@ impl Run {
             Step::Outage(guild) => self.outage(guild),
             Step::Expel(guild) => self.expel(guild),
             Step::Return(guild) => self.bring_back(guild),
+            Step::Restart(back, comes) => self.restart(back, comes),
+        }
+    }
+
+    /// A drain, and the next process until it dials Discord.
+    fn restart(&mut self, back: u8, comes: Comes) {
+        self.restore_late();
+        self.rig.put(Input::Drain);
+        let gone = self.rig.screens.keys().copied();
+        let gone: Vec<ClientId> = gone
+            .filter(|client| back & (1 << client.slot) == 0)
+            .collect();
+        for client in gone {
+            self.rig.screens.remove(&client);
+            self.rig.put(Input::Gone(client));
+        }
+        self.deliver(usize::MAX);
+        let screens = std::mem::take(&mut self.rig.screens);
+        if let Link::Up = self.link {
+            self.link = Link::Down(Vec::new());
+        }
+        let chunks = self.rig.hub.export(SHARD);
+        let wanted = Arc::<WantedUsers>::default();
+        if let Some(shard) = &mut self.shard {
+            shard.wanted = Arc::clone(&wanted);
+        }
+        self.rig.hub = Hub::new(config(wanted));
+        self.rig.asked.clear();
+        let now = self.rig.now.after(Duration::from_millis(10));
+        let read = self
+            .rig
+            .hub
+            .import(now, self.rig.now.wall, &chunks, &mut Vec::new());
+        read.expect("its own export");
+        self.rig.now = now;
+        self.late = screens
+            .into_iter()
+            .filter(|(_, screen)| screen.user_id.is_some() && !screen.waits)
+            .collect();
+        if comes == Comes::Early {
+            self.restore_late();
+        }
+    }
+
+    fn restore_late(&mut self) {
+        for (client, mut screen) in std::mem::take(&mut self.late) {
+            let (guild, user) = (screen.on, screen.user_id);
+            screen.waits = false;
+            self.rig.screens.insert(client, screen);
+            if let (Some(guild), Some(user)) = (guild, user) {
+                self.rig.put(Input::Restored {
+                    client,
+                    guild,
+                    user,
+                });
+            }
         }
     }
 
@@ -209,6 +287,7 @@ impl Run {
     /// Events travel no slower than a moment, or counts could not be told from joins.
     fn pass(&mut self, ms: u64) {
         self.deliver(usize::MAX);
+        self.restore_late();
         self.rig.pass(ms);
     }
 
@@ -226,6 +305,7 @@ impl Run {
                 self.tell(event);
             }
             self.tell(UpstreamEvent::SessionResumed);
+            self.restore_late();
         }
     }
 
@@ -300,6 +380,7 @@ impl Run {
         if matches!(self.link, Link::Down(_)) {
             return;
         }
+        self.restore_late();
         // Longer than a swallowed request takes to be made again.
         for _ in 0..600 {
             self.deliver(usize::MAX);

@@ -114,6 +114,8 @@ pub(super) struct Rig {
     pub(super) screens: BTreeMap<ClientId, Screen>,
     /// Requests for members, unanswered.
     pub(super) asked: Vec<(GuildId, Vec<UserId>)>,
+    /// Requests for all members of a guild, unanswered.
+    pub(super) asked_for_all: Vec<GuildId>,
     pub(super) fetches: Vec<GuildId>,
     pub(super) arrivals: Vec<(GuildId, Arrival)>,
     /// Answers to commands of application sessions: `data`, or the code.
@@ -137,6 +139,7 @@ impl Rig {
             },
             screens: BTreeMap::new(),
             asked: Vec::new(),
+            asked_for_all: Vec::new(),
             fetches: Vec::new(),
             arrivals: Vec::new(),
             answers: Vec::new(),
@@ -311,6 +314,7 @@ impl Rig {
                 assert!((1..=100).contains(&users.len()));
                 self.asked.push((guild, users));
             }
+            Output::RequestEverybody { guild } => self.asked_for_all.push(guild),
             Output::Answer { client, result } => {
                 let result = match result {
                     Ok(data) => Ok(serde_json::from_str(data.get()).expect("data is JSON")),

@@ -180,17 +180,32 @@ fn ten_thousand_holders_of_a_role_each_hear_once() {
     for user in users.clone() {
         rig.connect(client(user), GUILD, Some(UserId(u64::from(user))));
     }
+    let (mut by_user, mut for_all) = (0, 0);
     while !rig.asked.is_empty() || rig.hub.deadline().is_some() {
-        for (guild, asked) in std::mem::take(&mut rig.asked) {
-            let members = asked.into_iter().map(|user| member(user, &[20])).collect();
+        let mut answers = Vec::new();
+        for (_, asked) in std::mem::take(&mut rig.asked) {
+            by_user += 1;
+            answers.push(asked);
+        }
+        for _ in std::mem::take(&mut rig.asked_for_all) {
+            for_all += 1;
+            let all: Vec<UserId> = (500..11_000).map(UserId).collect();
+            answers.extend(all.chunks(1_000).map(<[UserId]>::to_vec));
+        }
+        for users in answers {
+            let members = users.into_iter().map(|user| member(user, &[20])).collect();
             rig.tell(UpstreamEvent::Members {
-                guild,
+                guild: GUILD,
                 members,
                 not_found: vec![],
             });
         }
         rig.pass(20);
     }
+    assert_eq!(for_all, 1, "a crowd is asked for at once");
+    assert!(by_user < 30, "{by_user} requests besides");
+    let stranger = rig.hub.permissions_of(GUILD, UserId(500));
+    assert_eq!(stranger, None, "nothing is kept of those who are not here");
     rig.tell(role_event(20, Permissions(1)));
     for user in users {
         assert_eq!(rig.screen(client(user)).names(), ["GUILD_PRIVILEGE_UPDATE"]);
