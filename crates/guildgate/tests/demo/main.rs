@@ -10,6 +10,7 @@ mod process;
 mod applications;
 mod authentication;
 mod crash;
+mod degradation;
 mod guild;
 mod operation;
 mod refusals;
