@@ -4,7 +4,7 @@
 //! of one payload; whether they are UTF-8 or JSON is not its concern.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod zlib;
 mod zstd;
 

@@ -1,12 +1,9 @@
 //! The simulator's clock: the machine's, or one that moves only when told.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use guildgate_model::{Mono, Now, UnixMs};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// A clock. Clones show the same time.
 #[derive(Debug, Clone)]
@@ -15,7 +12,7 @@ pub struct Clock(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     System { start: Instant, wall_us: i64 },
-    Stepped(Arc<Mutex<Now>>),
+    Stepped(Arc<watch::Sender<Now>>),
 }
 
 impl Clock {
@@ -35,7 +32,7 @@ impl Clock {
             mono: Mono::from_start(Duration::from_secs(1)),
             wall: UnixMs(1_767_225_600_000),
         };
-        Clock(Kind::Stepped(Arc::new(Mutex::new(now))))
+        Clock(Kind::Stepped(Arc::new(watch::Sender::new(now))))
     }
 
     /// What it shows.
@@ -50,7 +47,7 @@ impl Clock {
                     wall: UnixMs((wall_us + run_us) / 1_000),
                 }
             }
-            Kind::Stepped(now) => *now.lock().unwrap_or_else(PoisonError::into_inner),
+            Kind::Stepped(now) => *now.borrow(),
         }
     }
 
@@ -69,9 +66,19 @@ impl Clock {
     pub(crate) fn advance(&self, by: Duration) {
         match &self.0 {
             Kind::System { .. } => {}
+            Kind::Stepped(now) => now.send_modify(|now| *now = now.after(by)),
+        }
+    }
+
+    /// Waits until it shows `deadline`; a stepped clock must be advanced to it.
+    pub(crate) async fn sleep_until(&self, deadline: Mono) {
+        match &self.0 {
+            Kind::System { .. } => {
+                tokio::time::sleep(deadline.since(self.now().mono)).await;
+            }
             Kind::Stepped(now) => {
-                let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-                *now = now.after(by);
+                // The sender is held by `self`, so that it never ends.
+                let _ = now.subscribe().wait_for(|now| now.mono >= deadline).await;
             }
         }
     }

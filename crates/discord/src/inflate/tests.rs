@@ -7,14 +7,14 @@ use super::*;
 use ::zstd as zstd_crate;
 
 /// Discord's end of a zlib stream.
-struct Deflater(Compress);
+pub(crate) struct Deflater(Compress);
 
 impl Deflater {
-    fn new() -> Deflater {
+    pub(crate) fn new() -> Deflater {
         Deflater(Compress::new(flate2::Compression::default(), true))
     }
 
-    fn push(&mut self, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn push(&mut self, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(payload.len() + 1024);
         self.0
             .compress_vec(payload, &mut out, FlushCompress::Sync)
@@ -25,14 +25,14 @@ impl Deflater {
 }
 
 /// Discord's end of a zstd stream: flushed after each payload, ended never.
-struct Zstd(Encoder<'static>);
+pub(crate) struct Zstd(Encoder<'static>);
 
 impl Zstd {
-    fn new() -> Zstd {
+    pub(crate) fn new() -> Zstd {
         Zstd(Encoder::new(3).expect("an encoder"))
     }
 
-    fn push(&mut self, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn push(&mut self, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(payload.len() + 1024);
         let mut input = InBuffer::around(payload);
         while input.pos() < payload.len() {

@@ -1,8 +1,10 @@
 //! `guildgate record`.
 
 use anyhow::anyhow;
-use guildgate_server::log;
-use guildgate_simulator::{RecordOptions, Recorder, Redaction, Redactor, record};
+use guildgate_server::{log, upstream::UpstreamError};
+use guildgate_simulator::{
+    Clock, RecordError, RecordOptions, Recorder, Redaction, Redactor, record,
+};
 
 use crate::{
     cli::Record,
@@ -25,6 +27,8 @@ pub async fn run(arguments: Record) -> Result<(), Failure> {
         token,
         intents: config.discord.intents.0,
         shard: arguments.shard.unwrap_or((0, 1)),
+        clock: Clock::system(),
+        seed: rand::random(),
     };
     let redaction = match arguments.redact_users {
         true => Redaction::Users,
@@ -49,17 +53,20 @@ pub async fn run(arguments: Record) -> Result<(), Failure> {
     );
     let summary = record(&options, recorder, stop)
         .await
-        .map_err(Failure::other)?;
+        .map_err(|error| match error {
+            RecordError::Refused(refusal) => Failure::discord(refusal.into()),
+            RecordError::Url { .. } => Failure::discord(UpstreamError::ApiUrl {
+                url: options.api_url.clone(),
+            }),
+            RecordError::Gateway { .. } | RecordError::Write(_) => Failure::other(error),
+        })?;
     println!(
-        "{} frames, {} bytes in {}",
+        "{} frames, {} bytes in {}; {} sessions begun, {} resumed",
         summary.frames,
         summary.bytes,
-        arguments.out.display()
+        arguments.out.display(),
+        summary.sessions,
+        summary.resumes,
     );
-    match summary.closed {
-        None => Ok(()),
-        Some(code) => Err(Failure::other(anyhow!(
-            "the gateway ended it with close code {code}; what came before is recorded"
-        ))),
-    }
+    Ok(())
 }

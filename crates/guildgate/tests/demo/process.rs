@@ -1,6 +1,10 @@
 //! Simulator and gateway as processes of their own.
 
-use std::{net::SocketAddr, process::Stdio};
+use std::{
+    net::SocketAddr,
+    process::Stdio,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -16,7 +20,11 @@ use crate::{
 pub struct Process {
     child: Child,
     pub address: SocketAddr,
+    said: Said,
 }
+
+/// What a process wrote so far, line by line.
+type Said = Arc<Mutex<Vec<String>>>;
 
 impl Process {
     /// `guildgate simulate`.
@@ -32,12 +40,17 @@ impl Process {
             .stdout(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().expect("it runs");
         let stdout = child.stdout.take().expect("a pipe");
-        let address = first(stdout, |line| {
+        let said = Said::default();
+        let address = first(stdout, said.clone(), |line| {
             let (_, rest) = line.split_once("http://")?;
             rest.split('/').next()?.parse().ok()
         });
         let address = address.await;
-        Process { child, address }
+        Process {
+            child,
+            address,
+            said,
+        }
     }
 
     /// `guildgate serve` for the simulator's bot, once it is ready.
@@ -50,12 +63,21 @@ impl Process {
         simulator: &Process,
         change: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Process {
+        Process::serve_at(data, &simulator.url("/api/v10"), change).await
+    }
+
+    /// The same for the Discord that answers at `api_url`.
+    pub async fn serve_at(
+        data: &Folder,
+        api_url: &str,
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Process {
         let mut command = guildgate();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.path())
             .env("DISCORD_TOKEN", "simulator")
-            .env("GUILDGATE_DISCORD__API_URL", simulator.url("/api/v10"))
+            .env("GUILDGATE_DISCORD__API_URL", api_url)
             .env("GUILDGATE_ADMIN_KEY", ADMIN_KEY)
             .env("GUILDGATE_DRAIN_WINDOW", "100ms")
             .env("GUILDGATE_DISCORD__USER_OPCODES", "allow")
@@ -66,13 +88,18 @@ impl Process {
             .spawn()
             .expect("it runs");
         let log = child.stderr.take().expect("a pipe");
-        let address = first(log, |line| {
+        let said = Said::default();
+        let address = first(log, said.clone(), |line| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             (line["message"] == "the gateway listens")
                 .then(|| line["address"].as_str()?.parse().ok())?
         });
         let address = address.await;
-        let process = Process { child, address };
+        let process = Process {
+            child,
+            address,
+            said,
+        };
         until("readiness", async || {
             process.get("/readyz").await.status == 200
         })
@@ -86,6 +113,15 @@ impl Process {
 
     pub async fn get(&self, path: &str) -> http::Reply {
         http::request(self.address, "GET", path, &[], None).await
+    }
+
+    /// The lines of its log so far that are this serious, each a JSON object.
+    pub fn logged(&self, level: &str) -> Vec<serde_json::Value> {
+        let said = self.said.lock().expect("nobody panicked");
+        said.iter()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|line| line["level"] == level)
+            .collect()
     }
 
     /// Whether a line stands in the metrics; named without `guildgate_`.
@@ -130,21 +166,27 @@ pub const ADMIN_KEY: &str = "a-key-that-nobody-guesses";
 /// never waits for its reader.
 async fn first<T>(
     output: impl tokio::io::AsyncRead + Unpin + Send + 'static,
+    said: Said,
     find: impl Fn(&str) -> Option<T>,
 ) -> T {
     let mut lines = BufReader::new(output).lines();
+    let keep = |said: &Said, line: String| said.lock().expect("nobody panicked").push(line);
     let search = async {
-        let mut said = String::new();
         while let Some(line) = lines.next_line().await.expect("text") {
-            if let Some(found) = find(&line) {
+            let found = find(&line);
+            keep(&said, line);
+            if let Some(found) = found {
                 return found;
             }
-            said += &line;
         }
-        panic!("it ended before it listened: {said}")
+        panic!("it ended before it listened: {said:?}")
     };
     let found = tokio::time::timeout(PATIENCE, search).await;
     let found = found.expect("it listens in time");
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            keep(&said, line);
+        }
+    });
     found
 }

@@ -32,6 +32,8 @@ const POLL_PAUSE: Duration = Duration::from_millis(200);
 
 /// Between two rounds of polls, if a round takes less.
 const POLL_ROUND: Duration = Duration::from_secs(60);
+/// The same while no guild is known.
+const POLL_AGAIN: Duration = Duration::from_secs(1);
 
 /// Who sees to what the hub wants.
 pub struct Outside {
@@ -127,7 +129,7 @@ async fn watch_members(outside: &Outside) {
 /// Polls the count of every guild, round after round, until the hub has gone.
 async fn poll_counts(outside: &Outside) {
     loop {
-        let round = tokio::time::sleep(POLL_ROUND);
+        let begun = tokio::time::Instant::now();
         let mut after = None;
         loop {
             let Ok(page) = outside.hub.page(after).await else {
@@ -140,7 +142,12 @@ async fn poll_counts(outside: &Outside) {
                 tokio::time::sleep(POLL_PAUSE).await;
             }
         }
-        round.await;
+        // Guilds come a moment after the session; a round that met none was none.
+        let round = match after {
+            Some(_) => POLL_ROUND,
+            None => POLL_AGAIN,
+        };
+        tokio::time::sleep_until(begun + round).await;
     }
 }
 

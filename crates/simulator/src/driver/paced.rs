@@ -11,10 +11,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::clock::Clock;
 
 /// What is done to a stream; shared with the task that decides it.
 #[derive(Debug, Default)]
@@ -38,19 +37,21 @@ impl Harm {
 }
 
 /// A stream under [`Harm`].
-#[derive(Debug)]
 pub(super) struct Paced<T> {
     inner: T,
     harm: Arc<Harm>,
-    pause: Pin<Box<Sleep>>,
+    clock: Clock,
+    /// Until the next portion may be written.
+    pause: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl<T> Paced<T> {
-    pub(super) fn new(inner: T, harm: Arc<Harm>) -> Paced<T> {
+    pub(super) fn new(inner: T, harm: Arc<Harm>, clock: Clock) -> Paced<T> {
         Paced {
             inner,
             harm,
-            pause: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            clock,
+            pause: None,
         }
     }
 }
@@ -93,16 +94,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
         if pace == 0 {
             return Pin::new(&mut this.inner).poll_write(cx, bytes);
         }
-        ready!(this.pause.as_mut().poll(cx));
+        if let Some(pause) = &mut this.pause {
+            ready!(pause.as_mut().poll(cx));
+        }
         // Ten portions a second, of at least a byte.
         let portion = usize::try_from(pace / 10)
             .unwrap_or(usize::MAX)
             .clamp(1, bytes.len().max(1));
         let written =
             ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..portion.min(bytes.len())]))?;
-        this.pause
-            .as_mut()
-            .reset(Instant::now() + Duration::from_millis(100));
+        let (clock, until) = (this.clock.clone(), this.clock.now().mono + PORTION_EVERY);
+        this.pause = Some(Box::pin(async move { clock.sleep_until(until).await }));
         Poll::Ready(Ok(written))
     }
 
@@ -134,3 +136,5 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+const PORTION_EVERY: Duration = Duration::from_millis(100);

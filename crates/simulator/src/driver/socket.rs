@@ -55,9 +55,11 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     }
     let harm = Arc::new(Harm::default());
     let limits = Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX));
-    let socket = ServerBuilder::new()
-        .limits(limits)
-        .serve(Paced::new(stream, harm.clone()));
+    let socket = ServerBuilder::new().limits(limits).serve(Paced::new(
+        stream,
+        harm.clone(),
+        shared.clock.clone(),
+    ));
     let (sink, stream) = socket.split();
     let over = async {
         tokio::select! {
@@ -168,10 +170,7 @@ async fn corrupt(
                 .await?;
         }
         (Corruption::Json | Corruption::Compression, _) => {
-            sink.send(Message::binary(
-                &[0x78u8, 0xFF, 0x00, 0xAA, 0x55, 0x00, 0x00, 0xFF, 0xFF][..],
-            ))
-            .await?;
+            sink.send(Message::binary(&UNDECODABLE[..])).await?;
         }
         (Corruption::Frame, _) => {
             sink.flush().await?;
@@ -191,6 +190,9 @@ enum WriteError {
     Compress(#[from] io::Error),
 }
 
+/// A block of the kind that is reserved, in deflate's three bits as in zstd's, and what ends a
+/// zlib message.
+const UNDECODABLE: [u8; 8] = [0x06, 0x00, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF];
 /// How long an ended connection's client has to answer before its socket is dropped.
 const END_GRACE: Duration = Duration::from_secs(2);
 /// The longest message that is read at all; what is above Discord's limit is closed with 4002.

@@ -1,6 +1,6 @@
 //! A recording instead of a world: what a session gets is what was recorded.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use guildgate_model::Mono;
 use serde::Deserialize;
@@ -40,6 +40,10 @@ struct Frame<'a> {
 impl Playback {
     /// Plays `recording`'s dispatches, from READY on; RESUMED and what comes before READY is
     /// left out.
+    ///
+    /// A recording that had to begin anew has another READY. A session that is played has none,
+    /// for it did not end: it hears instead that the guilds are gone that the other READY no
+    /// longer lists, and the others come again as they do after an outage.
     #[must_use]
     pub fn new(recording: &Recording, speed: Speed) -> Playback {
         let incoming = recording
@@ -48,6 +52,7 @@ impl Playback {
             .filter(|frame| frame.dir == Direction::In);
         let mut events: Vec<(Duration, Arc<Dispatch>)> = Vec::new();
         let mut start = None;
+        let mut guilds = Guilds::default();
         for recorded in incoming {
             let Ok(Frame {
                 op: 0,
@@ -57,24 +62,29 @@ impl Playback {
             else {
                 continue;
             };
-            if name == "READY" {
+            let begins = name == "READY";
+            let again = begins && start.is_some();
+            if begins {
                 start.get_or_insert(recorded.t_ms);
             }
             // The name goes into frames as it is.
             let plain =
                 |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-            if let Some(start) = start
-                && name != "RESUMED"
-                && name.bytes().all(plain)
-            {
+            let Some(start) = start else {
+                continue;
+            };
+            let gone = guilds.heed(name, data.get());
+            let at = Duration::from_millis(recorded.t_ms.saturating_sub(start));
+            events.extend(gone.iter().map(|id| {
+                let left = Dispatch::new("GUILD_DELETE", &json!({ "id": id }));
+                (at, left)
+            }));
+            if !again && name != "RESUMED" && name.bytes().all(plain) {
                 let dispatch = Dispatch {
                     name: name.to_owned().into(),
                     data: data.get().into(),
                 };
-                events.push((
-                    Duration::from_millis(recorded.t_ms - start),
-                    Arc::new(dispatch),
-                ));
+                events.push((at, Arc::new(dispatch)));
             }
         }
         Playback {
@@ -104,6 +114,50 @@ impl Playback {
                 Some(Duration::try_from_secs_f64(at.as_secs_f64() / times).unwrap_or(Duration::MAX))
             }
             Speed::Times(_) | Speed::AsTaken => None,
+        }
+    }
+}
+
+/// The guilds that a recorded bot is in, as its events go by.
+#[derive(Debug, Default)]
+struct Guilds(BTreeSet<String>);
+
+impl Guilds {
+    /// Takes an event; the guilds that it shows to be gone without having said so.
+    fn heed(&mut self, name: &str, data: &str) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Guild {
+            id: String,
+            unavailable: Option<bool>,
+        }
+        #[derive(Deserialize)]
+        struct Ready {
+            guilds: Vec<Guild>,
+        }
+        match name {
+            "READY" => {
+                let Ok(ready) = serde_json::from_str::<Ready>(data) else {
+                    return Vec::new();
+                };
+                let listed = ready.guilds.into_iter().map(|guild| guild.id).collect();
+                let before = std::mem::replace(&mut self.0, listed);
+                before.difference(&self.0).cloned().collect()
+            }
+            "GUILD_CREATE" => {
+                if let Ok(guild) = serde_json::from_str::<Guild>(data) {
+                    self.0.insert(guild.id);
+                }
+                Vec::new()
+            }
+            "GUILD_DELETE" => {
+                if let Ok(guild) = serde_json::from_str::<Guild>(data)
+                    && guild.unavailable.is_none()
+                {
+                    self.0.remove(&guild.id);
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
         }
     }
 }

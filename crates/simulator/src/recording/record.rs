@@ -1,22 +1,25 @@
 //! A gateway connection that only listens, and writes down what it hears.
+//!
+//! Every decision is [`Shard`]'s: when to beat, that a connection is dead, whether to resume or
+//! to begin anew, and how soon. Here are its socket, its clock and the file.
 
-use std::{
-    io,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+mod ask;
+mod keep;
+
+use std::{future::Future, io, pin::Pin};
+
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use guildgate_discord::{
+    Backlog, CloseCode, Compression, Epoch, IdentifyQueue, Input, Intents, Note, Output, Permit,
+    Refusal, Rng, Shard, ShardConfig, Stopped,
 };
+use guildgate_model::{Mono, Secret, ShardId};
+use tokio::net::TcpStream;
+use tokio_websockets::{ClientBuilder, Limits, MaybeTlsStream, Message, WebSocketStream};
 
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
-use guildgate_model::Secret;
-use http::{Request, Uri, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until, timeout};
-use tokio_websockets::{ClientBuilder, Limits, Message};
-
+use self::keep::Keeper;
 use super::{Direction, Recorder};
-use crate::rng::mix;
+use crate::Clock;
 
 /// What to record.
 #[derive(Debug, Clone)]
@@ -29,17 +32,23 @@ pub struct RecordOptions {
     pub intents: u64,
     /// Which shard to be, and of how many.
     pub shard: (u32, u32),
+    /// The clock to go by: the machine's, but for tests.
+    pub clock: Clock,
+    /// Chance for the waits before dialling again.
+    pub seed: u64,
 }
 
 /// What was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RecordSummary {
-    /// Frames that the gateway sent.
+    /// Frames that the gateway sent, each event once.
     pub frames: u64,
     /// Their bytes, before redaction.
     pub bytes: u64,
-    /// Why it ended, if not because it was told to: the gateway's close code.
-    pub closed: Option<u16>,
+    /// How often a session began; each cost one of the bot's identifies.
+    pub sessions: u64,
+    /// How often a session went on after its connection was lost.
+    pub resumes: u64,
 }
 
 /// Why nothing more could be recorded.
@@ -59,217 +68,258 @@ pub enum RecordError {
         /// What it said.
         why: String,
     },
-    /// The gateway cannot be reached, or broke off.
-    #[error("the gateway connection to {url} failed")]
-    Socket {
-        /// Where.
-        url: String,
-        /// Why.
-        #[source]
-        cause: Box<tokio_websockets::Error>,
-    },
-    /// The gateway was silent for too long.
-    #[error("{url} did not say HELLO in {} s", HELLO_PATIENCE.as_secs())]
-    Silent {
-        /// Where.
-        url: String,
-    },
+    /// Dialling again would end the same way.
+    #[error("{0}")]
+    Refused(Refusal),
     /// The file cannot be written.
     #[error("cannot write the recording")]
     Write(#[from] io::Error),
 }
 
-/// Logs in and writes down every frame, until `stop` is ready or the gateway ends it. The
-/// connection is uncompressed, and is not resumed.
+/// Logs in and writes down every frame, until `stop` is ready or the gateway refuses the bot. A
+/// connection that is lost is resumed, and a session that is lost begun anew, as
+/// [`Shard`] has it; what a resume replays is written once. The connection is uncompressed.
 ///
 /// # Errors
 /// [`RecordError`]; what was heard before is in the recording.
 pub async fn record(
     options: &RecordOptions,
-    mut recorder: Recorder,
+    recorder: Recorder,
     stop: impl Future<Output = ()>,
 ) -> Result<RecordSummary, RecordError> {
-    let gateway = gateway_url(options).await?;
-    let url = format!("{}/?v=10&encoding=json", gateway.trim_end_matches('/'));
-    let summary = listen(options, &url, &mut recorder, stop).await?;
-    recorder.finish()?;
-    Ok(summary)
+    let gateway = ask::gateway(options).await?;
+    let (id, count) = options.shard;
+    let config = ShardConfig {
+        intents: Intents(options.intents),
+        compression: Compression::None,
+        ..ShardConfig::new(
+            ShardId { id, count },
+            options.token.clone(),
+            gateway.url.clone(),
+        )
+    };
+    let now = options.clock.now().mono;
+    let mut running = Running {
+        clock: options.clock.clone(),
+        shard: Shard::new(config, Rng::new(options.seed), None),
+        queue: IdentifyQueue::new(now, gateway.limit),
+        link: Link::Down,
+        keeper: Keeper::new(recorder, now),
+        summary: RecordSummary::default(),
+        stopped: None,
+    };
+    let ended = running.run(stop).await;
+    running.keeper.finish()?;
+    match ended? {
+        Stopped::Refused(refusal) => Err(RecordError::Refused(refusal)),
+        Stopped::Shutdown | Stopped::Suspended(_) => Ok(running.summary),
+    }
 }
 
-async fn listen(
-    options: &RecordOptions,
-    url: &str,
-    recorder: &mut Recorder,
-    stop: impl Future<Output = ()>,
-) -> Result<RecordSummary, RecordError> {
-    let failed = |cause| RecordError::Socket {
-        url: url.to_owned(),
-        cause: Box::new(cause),
-    };
+type Socket = Box<WebSocketStream<MaybeTlsStream<TcpStream>>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Socket, tokio_websockets::Error>> + Send>>;
+
+enum Link {
+    Down,
+    Dialling { epoch: Epoch, attempt: Attempt },
+    Open { epoch: Epoch, socket: Socket },
+}
+
+/// What a link did.
+enum Turn {
+    Dialled(Epoch, Result<Socket, tokio_websockets::Error>),
+    Said(Epoch, Message),
+    Over(Epoch, Option<CloseCode>),
+}
+
+struct Running {
+    clock: Clock,
+    shard: Shard,
+    queue: IdentifyQueue,
+    link: Link,
+    keeper: Keeper,
+    summary: RecordSummary,
+    stopped: Option<Stopped>,
+}
+
+impl Running {
+    async fn run(&mut self, stop: impl Future<Output = ()>) -> io::Result<Stopped> {
+        let stop = stop.fuse();
+        tokio::pin!(stop);
+        self.input(Input::Start).await?;
+        loop {
+            for Permit { epoch, .. } in self.queue.grant(self.clock.now().mono) {
+                self.input(Input::Permit { epoch }).await?;
+            }
+            if let Some(stopped) = self.stopped.take() {
+                return Ok(stopped);
+            }
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                () = &mut stop => self.input(Input::Shutdown).await?,
+                turn = self.link.turn() => self.on_turn(turn).await?,
+                // All that arrived has been read: the link was asked first.
+                () = until(&self.clock, deadline) => {
+                    self.input(Input::Tick { backlog: Backlog::Empty }).await?;
+                }
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        [self.shard.deadline(), self.queue.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    async fn on_turn(&mut self, turn: Turn) -> io::Result<()> {
+        match turn {
+            Turn::Dialled(epoch, Ok(socket)) => {
+                self.link = Link::Open { epoch, socket };
+                self.input(Input::Opened { epoch }).await
+            }
+            Turn::Dialled(epoch, Err(error)) => {
+                tracing::debug!(%error, "dialling failed");
+                self.link = Link::Down;
+                self.input(Input::DialFailed { epoch }).await
+            }
+            Turn::Said(epoch, message) => {
+                let Some(text) = message.as_text() else {
+                    return Ok(());
+                };
+                if self.keeper.heard(self.clock.now().mono, text)? {
+                    self.summary.frames += 1;
+                    self.summary.bytes += text.len() as u64;
+                }
+                let bytes = text.as_bytes();
+                self.input(Input::Text { epoch, bytes }).await
+            }
+            Turn::Over(epoch, code) => {
+                self.link = Link::Down;
+                self.input(Input::Closed { epoch, code }).await
+            }
+        }
+    }
+
+    async fn input(&mut self, input: Input<'_>) -> io::Result<()> {
+        let now = self.clock.now();
+        let mut out = Vec::new();
+        self.shard.handle(now, input, &mut out);
+        for output in out {
+            self.perform(now.mono, output).await?;
+        }
+        Ok(())
+    }
+
+    async fn perform(&mut self, now: Mono, output: Output) -> io::Result<()> {
+        let shard = self.shard.id();
+        match output {
+            Output::Dial { epoch, url } => {
+                let attempt = Box::pin(dial(url));
+                self.link = Link::Dialling { epoch, attempt };
+            }
+            Output::Send { epoch, message } => {
+                self.keeper.push(now, Direction::Out, &message.text)?;
+                self.link.send(epoch, Message::text(message.text)).await;
+            }
+            Output::Close { epoch, code } => {
+                let code = tokio_websockets::CloseCode::try_from(code.0).ok();
+                self.link.send(epoch, Message::close(code, "")).await;
+            }
+            Output::Drop { .. } => self.link = Link::Down,
+            Output::AskPermit { epoch } => {
+                if self.queue.remaining() == 0 {
+                    tracing::warn!("the bot's identifies are used up; waiting for the next one");
+                }
+                self.queue.request(Permit { shard, epoch });
+            }
+            Output::ReleasePermit { epoch } => self.queue.release(Permit { shard, epoch }),
+            // It is written down already, and nothing is asked for: no members, and no
+            // privileges where a refusal is the end.
+            Output::Event { .. } | Output::Members(_) | Output::AskPrivileges { .. } => {}
+            Output::Note(note) => self.on_note(&note),
+            Output::Stopped(stopped) => {
+                self.link = Link::Down;
+                self.stopped = Some(stopped);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_note(&mut self, note: &Note) {
+        match note {
+            Note::Ready { .. } => self.summary.sessions += 1,
+            Note::Resumed { replayed } => {
+                self.summary.resumes += 1;
+                tracing::info!(replayed, "the session goes on");
+            }
+            Note::Lost(loss) => tracing::warn!(?loss, "the connection is lost; dialling again"),
+            Note::SessionDropped => {
+                tracing::warn!("the session cannot be resumed; what happens meanwhile is missed");
+            }
+            Note::BackingOff { delay } => {
+                tracing::info!(wait_ms = delay.as_millis(), "waiting before dialling");
+            }
+            Note::Dialling { .. }
+            | Note::HeartbeatAcked { .. }
+            | Note::HeartbeatDelayed
+            | Note::EventSkipped { .. }
+            | Note::UnknownOpcode(_)
+            | Note::IntentsDropped(_) => {}
+        }
+    }
+}
+
+impl Link {
+    /// The next thing that it does; never, while it is down. Safe to drop and call again.
+    async fn turn(&mut self) -> Turn {
+        match self {
+            Link::Down => std::future::pending().await,
+            Link::Dialling { epoch, attempt } => Turn::Dialled(*epoch, attempt.await),
+            Link::Open { epoch, socket } => match socket.next().await {
+                Some(Ok(message)) => match message.as_close() {
+                    Some((code, _)) => {
+                        // The answer to it; whoever is gone does not miss it.
+                        let _ = socket.close().now_or_never();
+                        Turn::Over(*epoch, Some(CloseCode(code.into())))
+                    }
+                    None => Turn::Said(*epoch, message),
+                },
+                Some(Err(_)) | None => Turn::Over(*epoch, None),
+            },
+        }
+    }
+
+    /// Sends on the connection that is meant. A listener says so little that the kernel takes
+    /// it at once; that a connection broke is heard by reading.
+    async fn send(&mut self, meant: Epoch, message: Message) {
+        if let Link::Open { epoch, socket } = self
+            && *epoch == meant
+            && let Err(error) = socket.send(message).await
+        {
+            tracing::debug!(%error, "nothing can be sent any more");
+        }
+    }
+}
+
+async fn dial(url: String) -> Result<Socket, tokio_websockets::Error> {
     let limits = Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX));
     let builder = ClientBuilder::new()
-        .uri(url)
-        .map_err(|_| RecordError::Url {
-            url: url.to_owned(),
-        })?;
-    let (mut socket, _) = builder.limits(limits).connect().await.map_err(failed)?;
-    let begun = Instant::now();
-    let mut summary = RecordSummary::default();
-    let mut last_seq = Value::Null;
-    let mut heartbeat: Option<(Instant, Duration)> = None;
-    let silence = begun + HELLO_PATIENCE;
-    tokio::pin!(stop);
-    loop {
-        let next_beat = heartbeat.map_or(silence, |(at, _)| at);
-        let outgoing = tokio::select! {
-            () = &mut stop => {
-                socket.close().await.map_err(failed)?;
-                return Ok(summary);
-            }
-            () = sleep_until(next_beat) => {
-                let Some((_, interval)) = heartbeat else {
-                    return Err(RecordError::Silent { url: url.to_owned() });
-                };
-                heartbeat = Some((next_beat + interval, interval));
-                Some(json!({ "op": 1, "d": last_seq }))
-            }
-            message = socket.next() => {
-                let Some(message) = message.transpose().map_err(failed)? else {
-                    return Ok(summary);
-                };
-                if let Some((code, _)) = message.as_close() {
-                    summary.closed = Some(code.into());
-                    return Ok(summary);
-                }
-                let Some(text) = message.as_text() else {
-                    continue;
-                };
-                summary.frames += 1;
-                summary.bytes += text.len() as u64;
-                recorder.push(elapsed_ms(begun), Direction::In, text)?;
-                match read(text) {
-                    Heard::Hello(interval) => {
-                        let jitter = interval.mul_f64(chance());
-                        heartbeat = Some((Instant::now() + jitter, interval));
-                        Some(identify(options))
-                    }
-                    Heard::HeartbeatWanted => Some(json!({ "op": 1, "d": last_seq })),
-                    Heard::Dispatch(seq) => {
-                        last_seq = Value::from(seq);
-                        None
-                    }
-                    Heard::Nothing => None,
-                }
-            }
-        };
-        if let Some(outgoing) = outgoing {
-            let text = outgoing.to_string();
-            recorder.push(elapsed_ms(begun), Direction::Out, &text)?;
-            socket.send(Message::text(text)).await.map_err(failed)?;
-        }
+        .uri(&url)
+        .map_err(|error| tokio_websockets::Error::Io(io::Error::other(error)))?;
+    let (socket, _) = builder.limits(limits).connect().await?;
+    Ok(Box::new(socket))
+}
+
+/// Waits until the clock shows it; for ever where there is nothing to wait for.
+async fn until(clock: &Clock, deadline: Option<Mono>) {
+    match deadline {
+        Some(deadline) => clock.sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 
-enum Heard {
-    Hello(Duration),
-    HeartbeatWanted,
-    Dispatch(u64),
-    Nothing,
-}
-
-/// What a frame asks of a listener.
-fn read(text: &str) -> Heard {
-    #[derive(serde::Deserialize)]
-    struct Frame<'a> {
-        op: u8,
-        s: Option<u64>,
-        #[serde(borrow)]
-        d: Option<&'a serde_json::value::RawValue>,
-    }
-    let Ok(frame) = serde_json::from_str::<Frame<'_>>(text) else {
-        return Heard::Nothing;
-    };
-    match (frame.op, frame.s, frame.d) {
-        (0, Some(seq), _) => Heard::Dispatch(seq),
-        (1, _, _) => Heard::HeartbeatWanted,
-        (10, _, Some(d)) => {
-            let d: Value = serde_json::from_str(d.get()).unwrap_or(Value::Null);
-            let interval = d["heartbeat_interval"].as_u64().unwrap_or(41_250);
-            Heard::Hello(Duration::from_millis(interval.max(1_000)))
-        }
-        (_, _, _) => Heard::Nothing,
-    }
-}
-
-fn identify(options: &RecordOptions) -> Value {
-    json!({
-        "op": 2,
-        "d": {
-            "token": options.token.expose(), "intents": options.intents,
-            "shard": [options.shard.0, options.shard.1],
-            "properties": { "os": std::env::consts::OS, "browser": "guildgate", "device": "guildgate" },
-        },
-    })
-}
-
-/// Asks where the gateway is.
-async fn gateway_url(options: &RecordOptions) -> Result<String, RecordError> {
-    let url = format!("{}/gateway/bot", options.api_url.trim_end_matches('/'));
-    let unusable = || RecordError::Url { url: url.clone() };
-    let failed = |why: String| RecordError::Gateway {
-        url: url.clone(),
-        why,
-    };
-    let uri: Uri = url.parse().map_err(|_| unusable())?;
-    let connector = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_webpki_roots()
-        .https_or_http()
-        .enable_http1()
-        .build();
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
-    let request = Request::get(uri)
-        .header(
-            header::AUTHORIZATION,
-            format!("Bot {}", options.token.expose()),
-        )
-        .header(header::USER_AGENT, "DiscordBot (guildgate, 0.1)")
-        .body(Empty::new())
-        .map_err(|_| unusable())?;
-    let answer = timeout(HELLO_PATIENCE, client.request(request)).await;
-    let answer = answer.map_err(|_| failed("no answer in time".to_owned()))?;
-    let answer = answer.map_err(|error| failed(error.to_string()))?;
-    let status = answer.status();
-    if !status.is_success() {
-        return Err(failed(format!("it answered {status}; is the token right?")));
-    }
-    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
-        .collect()
-        .await;
-    let body = body.map_err(|error| failed(error.to_string()))?.to_bytes();
-    let shown: Value = serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
-    shown["url"]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| failed("it named no URL".to_owned()))
-}
-
-fn elapsed_ms(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A number from 0 to 1, for the first heartbeat.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "chance for a jitter, read once in a driver"
-)]
-fn chance() -> f64 {
-    let nanos = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.subsec_nanos());
-    f64::from(u32::try_from(mix(u64::from(nanos)) >> 40).unwrap_or(0)) / f64::from(1u32 << 24)
-}
-
-const HELLO_PATIENCE: Duration = Duration::from_secs(20);
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Chunks of members exceed a MiB.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;

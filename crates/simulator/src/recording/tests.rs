@@ -4,7 +4,13 @@ use super::*;
 
 /// A writer whose bytes can be read afterwards.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Kept {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().expect("it is finished").clone()
+    }
+}
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -30,8 +36,7 @@ fn recorded(redaction: Redaction, key: u64, frames: &[&str]) -> Recording {
             .expect("memory takes it");
     }
     recorder.finish().expect("memory takes it");
-    let bytes = kept.0.lock().expect("it is finished").clone();
-    Recording::read(bytes.as_slice()).expect("its own format")
+    Recording::read(&*kept.bytes()).expect("its own format")
 }
 
 #[test]

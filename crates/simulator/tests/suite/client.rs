@@ -1,11 +1,11 @@
 //! A raw gateway client: it does what it is told, and shows what came.
 
 use flate2::{Decompress, FlushDecompress};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use guildgate_simulator::Simulator;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
-use tokio_websockets::{ClientBuilder, CloseCode, MaybeTlsStream, Message, WebSocketStream};
+use tokio_websockets::{ClientBuilder, CloseCode, Error, MaybeTlsStream, Message, WebSocketStream};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use crate::PATIENCE;
@@ -20,7 +20,12 @@ pub struct Raw {
     inflate: Inflate,
     /// Sizes and last bytes of the binary messages that came.
     pub binary: Vec<Vec<u8>>,
+    /// Bytes of all payloads that came, before compression.
+    pub bytes: usize,
 }
+
+/// Bytes that do not decompress.
+struct Undecodable;
 
 enum Inflate {
     Plain,
@@ -31,11 +36,23 @@ enum Inflate {
     Zstd(Box<Decoder<'static>>),
 }
 
-/// What came: a payload, or the end with its close code.
-#[derive(Debug)]
+/// What came: a payload, the end with its close code, or what cannot be read.
+#[derive(Debug, PartialEq)]
 pub enum Came {
     Payload(Value),
     End(Option<u16>),
+    Broken(Broken),
+}
+
+/// Where what came stops making sense.
+#[derive(Debug, PartialEq)]
+pub enum Broken {
+    /// Text that is no JSON, though it begins as such.
+    Json,
+    /// Bytes that do not decompress.
+    Compression,
+    /// A frame that the WebSocket protocol does not know.
+    Frame,
 }
 
 impl Raw {
@@ -64,6 +81,7 @@ impl Raw {
             socket,
             inflate,
             binary: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -112,28 +130,58 @@ impl Raw {
             let message = timeout(PATIENCE, self.socket.next())
                 .await
                 .expect("something comes in time");
-            let Some(Ok(message)) = message else {
-                return Came::End(None);
-            };
-            if let Some((code, _)) = message.as_close() {
-                return Came::End(Some(code.into()));
-            }
-            if let Some(text) = message.as_text() {
-                return Came::Payload(
-                    serde_json::from_str(text).expect("the simulator sends JSON"),
-                );
-            }
-            if message.is_binary() {
-                let bytes = message.as_payload().to_vec();
-                self.binary.push(bytes.clone());
-                if let Some(text) = self.inflate(&bytes) {
-                    return Came::Payload(serde_json::from_slice(&text).expect("JSON inside"));
-                }
+            match self.read(message) {
+                Some(came) => return came,
+                None => continue,
             }
         }
     }
 
-    fn inflate(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+    /// What has come by now, after everything else here had its turn; none if nothing did.
+    pub async fn by_now(&mut self, simulator: &Simulator) -> Option<Came> {
+        // What was written before these calls were answered has arrived with their answers.
+        for _ in 0..2 {
+            crate::http_client::get(simulator, "/simulator/counters").await;
+        }
+        while let Some(message) = self.socket.next().now_or_never() {
+            if let Some(came) = self.read(message) {
+                return Some(came);
+            }
+        }
+        None
+    }
+
+    /// None where more must come before it is a payload.
+    fn read(&mut self, message: Option<Result<Message, Error>>) -> Option<Came> {
+        let message = match message {
+            Some(Ok(message)) => message,
+            Some(Err(Error::Protocol(_))) => return Some(Came::Broken(Broken::Frame)),
+            Some(Err(_)) | None => return Some(Came::End(None)),
+        };
+        if let Some((code, _)) = message.as_close() {
+            return Some(Came::End(Some(code.into())));
+        }
+        let text = if let Some(text) = message.as_text() {
+            text.as_bytes().to_vec()
+        } else if message.is_binary() {
+            let bytes = message.as_payload().to_vec();
+            self.binary.push(bytes.clone());
+            match self.inflate(&bytes) {
+                Ok(text) => text?,
+                Err(Undecodable) => return Some(Came::Broken(Broken::Compression)),
+            }
+        } else {
+            return None;
+        };
+        self.bytes += text.len();
+        Some(match serde_json::from_slice(&text) {
+            Ok(payload) => Came::Payload(payload),
+            Err(error) if error.is_eof() => Came::Broken(Broken::Json),
+            Err(error) => panic!("neither JSON nor half of it: {error}"),
+        })
+    }
+
+    fn inflate(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, Undecodable> {
         match &mut self.inflate {
             // Payload compression: every message stands alone.
             Inflate::Plain => {
@@ -141,29 +189,29 @@ impl Raw {
                 let mut context = Decompress::new(true);
                 context
                     .decompress_vec(bytes, &mut out, FlushDecompress::Finish)
-                    .expect("zlib");
-                Some(out)
+                    .map_err(|_| Undecodable)?;
+                Ok(Some(out))
             }
             Inflate::Zlib { context, pending } => {
                 pending.extend_from_slice(bytes);
                 if !pending.ends_with(&[0, 0, 0xFF, 0xFF]) {
-                    return None;
+                    return Ok(None);
                 }
                 let mut out = Vec::with_capacity(1 << 20);
                 context
                     .decompress_vec(pending, &mut out, FlushDecompress::Sync)
-                    .expect("zlib");
+                    .map_err(|_| Undecodable)?;
                 pending.clear();
-                Some(out)
+                Ok(Some(out))
             }
             Inflate::Zstd(context) => {
                 let mut scratch = vec![0; 1 << 20];
                 let mut from = InBuffer::around(bytes);
                 let mut to = OutBuffer::around(&mut scratch[..]);
                 while from.pos < bytes.len() {
-                    context.run(&mut from, &mut to).expect("zstd");
+                    context.run(&mut from, &mut to).map_err(|_| Undecodable)?;
                 }
-                Some(to.as_slice().to_vec())
+                Ok(Some(to.as_slice().to_vec()))
             }
         }
     }
@@ -172,6 +220,7 @@ impl Raw {
         match self.next().await {
             Came::Payload(payload) => payload,
             Came::End(code) => panic!("the gateway closed the connection: {code:?}"),
+            Came::Broken(broken) => panic!("what came cannot be read: {broken:?}"),
         }
     }
 

@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{ALL, Came, Raw, identify, names},
+    client::{ALL, Broken, Came, Raw, identify, names},
     http_client, start, start_with, until,
 };
 
@@ -109,23 +109,32 @@ async fn s41_a_socket_drops_without_a_close_frame() {
 #[tokio::test]
 async fn s41_a_message_is_broken() {
     let simulator = start().await;
-    for (corruption, query) in [
-        (Corruption::Json, "v=10&encoding=json"),
+    for (corruption, compress, expected) in [
+        (Corruption::Json, "", Broken::Json),
+        (Corruption::Compression, "", Broken::Json),
         (
             Corruption::Compression,
-            "v=10&encoding=json&compress=zlib-stream",
+            "&compress=zlib-stream",
+            Broken::Compression,
         ),
-        (Corruption::Frame, "v=10&encoding=json"),
+        (
+            Corruption::Compression,
+            "&compress=zstd-stream",
+            Broken::Compression,
+        ),
+        (Corruption::Frame, "", Broken::Frame),
+        (Corruption::Frame, "&compress=zstd-stream", Broken::Frame),
     ] {
-        let mut raw = Raw::dial(&simulator, query).await;
-        raw.payload().await;
-        simulator
-            .handle()
-            .fault(&Target::All, &Fault::Corrupt(corruption));
-        // The raw client panics on what is not JSON and ends on what is not WebSocket.
-        let outcome = tokio::spawn(async move { raw.next().await }).await;
-        let broken = matches!(outcome, Err(_) | Ok(Came::End(_)));
-        assert!(broken, "{corruption:?}: {outcome:?}");
+        let query = format!("v=10&encoding=json{compress}");
+        let mut raw = Raw::dial(&simulator, &query).await;
+        assert_eq!(raw.payload().await["op"], 10);
+        let fault = Fault::Corrupt(corruption);
+        assert_eq!(simulator.handle().fault(&Target::All, &fault), 1);
+        assert_eq!(
+            raw.next().await,
+            Came::Broken(expected),
+            "{corruption:?} {compress}"
+        );
         simulator.handle().fault(&Target::All, &Fault::Drop);
     }
 }
@@ -149,28 +158,46 @@ async fn s41_everything_waits_for_the_delay() {
         simulator.handle().counters().heartbeats == 1
     })
     .await;
+    assert_eq!(raw.by_now(&simulator).await, None, "it waits");
     simulator.handle().advance(Duration::from_millis(1_999));
+    assert_eq!(raw.by_now(&simulator).await, None, "it waits to the end");
     simulator.handle().advance(Duration::from_millis(1));
     assert_eq!(raw.payload().await["op"], 11);
 }
 
 #[tokio::test]
 async fn s41_a_slow_socket_still_delivers() {
+    const TENTH: usize = 2_000;
     let simulator = start().await;
     let mut raw = Raw::hello(&simulator).await;
-    fault(
-        &simulator,
-        json!({ "kind": "pace", "bytes_per_second": 200_000 }),
-    )
-    .await;
+    let pace = json!({ "kind": "pace", "bytes_per_second": 10 * TENTH });
+    fault(&simulator, pace).await;
+    let before = raw.bytes;
     raw.send(2, identify(ALL)).await;
-    raw.event("GUILD_CREATE").await;
+    let (mut tenths, mut came) = (1, Vec::new());
+    while came.iter().filter(|name| *name == "GUILD_CREATE").count() < 3 {
+        match raw.by_now(&simulator).await {
+            Some(Came::Payload(payload)) => came.push(payload["t"].clone()),
+            Some(other) => panic!("{other:?}"),
+            None => {
+                simulator.handle().advance(Duration::from_millis(100));
+                tenths += 1;
+            }
+        }
+        let slow = raw.bytes - before <= tenths * TENTH;
+        assert!(slow, "{} bytes after {tenths} tenths", raw.bytes - before);
+    }
+    assert_eq!(came[0], "READY");
+    assert!(tenths > 3, "more than a few portions: {tenths}");
+
     fault(
         &simulator,
         json!({ "kind": "pace", "bytes_per_second": null }),
     )
     .await;
-    raw.event("GUILD_CREATE").await;
+    simulator.handle().advance(Duration::from_millis(100));
+    let again = raw.all_until_marker(&simulator).await;
+    assert_eq!(names(&again), Vec::<&str>::new(), "as fast as it goes");
 }
 
 #[tokio::test]

@@ -2,56 +2,74 @@
 //!
 //! The server here keeps a session's events and replays them; links are cut, closed and
 //! silenced, frames are spoilt, timers come late. What must hold is checked all along:
-//! every event at least once and in order (but for members whom nobody wants), no IDENTIFY beyond the permits, never more than 120
-//! payloads in a minute, never two sockets, and no stall.
+//! every event at least once and in order (but for members whom nobody wants), no IDENTIFY beyond
+//! the permits, never more than 120 payloads in a minute, never two sockets, no request for
+//! members that nothing becomes of, and no stall.
+
+mod server;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
 use guildgate_model::{Wanted, WantedUsers};
 
+use self::server::{Logged, Said, Server};
 use super::*;
-use crate::{IDENTIFY_SPACING, IdentifyQueue, Permit, SEND_PAYLOADS_MAX, SessionStartLimit};
+use crate::{
+    AfterStall, Compression, IDENTIFY_SPACING, IdentifyQueue, MembersOutcome, Permit,
+    SessionStartLimit, payload::RequestMembers,
+};
 
-const SEEDS_A_TEST: u64 = 500;
 const STEPS: u64 = 60;
-const HEARTBEAT: u64 = 45;
 /// More than happen in one storm. Each is of a user of its own, and every third a change that
 /// passes only if they are wanted, as every second of those is.
-const EVENTS_MAX: u64 = STEPS * 4;
+const EVENTS_MAX: u64 = STEPS * 8;
+/// Users who are asked for begin here, far from those of events.
+const SOUGHT: u64 = 1_000_000;
 
-/// Split, so that a parallel runner shares them out.
-fn storms(part: u64) {
+fn storms(seeds: std::ops::Range<u64>, compression: Compression) {
     let wanted = Arc::<WantedUsers>::default();
     let _kept: Vec<Wanted> = (0..EVENTS_MAX)
         .step_by(6)
         .map(|user| wanted.want(UserId(user)))
         .collect();
-    for seed in part * SEEDS_A_TEST..(part + 1) * SEEDS_A_TEST {
-        Storm::new(seed, &wanted).run();
+    for seed in seeds {
+        Storm::new(seed, compression, &wanted).run();
     }
 }
 
+// Split, so that a parallel runner shares them out.
+
 #[test]
 fn storm_seeds_0_to_499() {
-    storms(0);
+    storms(0..500, Compression::None);
 }
 
 #[test]
 fn storm_seeds_500_to_999() {
-    storms(1);
+    storms(500..1_000, Compression::None);
 }
 
 #[test]
 fn storm_seeds_1000_to_1499() {
-    storms(2);
+    storms(1_000..1_500, Compression::None);
 }
 
 #[test]
 fn storm_seeds_1500_to_1999() {
-    storms(3);
+    storms(1_500..2_000, Compression::None);
+}
+
+#[test]
+fn storm_seeds_2000_to_2199_under_zlib() {
+    storms(2_000..2_200, Compression::ZlibStream);
+}
+
+#[test]
+fn storm_seeds_2200_to_2399_under_zstd() {
+    storms(2_200..2_400, Compression::ZstdStream);
 }
 
 /// Whether the server still misbehaves.
@@ -59,24 +77,6 @@ fn storm_seeds_1500_to_1999() {
 enum Weather {
     Storm,
     Calm,
-}
-
-/// Discord, as the storm plays it.
-#[derive(Default)]
-struct Server {
-    /// The number of the session, and what was sent in it: index 0 is sequence 1.
-    session: u64,
-    log: Vec<u64>,
-    /// The socket, once it is open.
-    socket: Option<Socket>,
-    next_event: u64,
-}
-
-struct Socket {
-    epoch: Epoch,
-    identified: bool,
-    silent: bool,
-    sent_by_client: Vec<Mono>,
 }
 
 struct Storm {
@@ -91,14 +91,20 @@ struct Storm {
     /// What was handed on, per session.
     delivered: BTreeMap<u64, Vec<u64>>,
     current: u64,
-    inbox: VecDeque<String>,
+    inbox: VecDeque<Said>,
     weather: Weather,
     wanted: Arc<WantedUsers>,
+    /// Users whom a request was taken for, and those of them that something became of.
+    sought: BTreeSet<UserId>,
+    settled: BTreeSet<UserId>,
+    /// Whom each request that went out asked for, by its nonce.
+    requests: BTreeMap<Box<str>, Vec<UserId>>,
 }
 
 impl Storm {
-    fn new(seed: u64, wanted: &Arc<WantedUsers>) -> Storm {
+    fn new(seed: u64, compression: Compression, wanted: &Arc<WantedUsers>) -> Storm {
         let mut config = config();
+        config.compression = compression;
         config.wanted = Some(Arc::clone(wanted));
         let sim = Sim {
             shard: Shard::new(config, Rng::new(seed), None),
@@ -110,7 +116,7 @@ impl Storm {
             seed,
             queue: IdentifyQueue::new(sim.now.mono, limit),
             sim,
-            server: Server::default(),
+            server: Server::new(compression),
             chance: Rng::new(!seed),
             live: BTreeMap::new(),
             identified_at: Vec::new(),
@@ -119,6 +125,9 @@ impl Storm {
             inbox: VecDeque::new(),
             weather: Weather::Storm,
             wanted: Arc::clone(wanted),
+            sought: BTreeSet::new(),
+            settled: BTreeSet::new(),
+            requests: BTreeMap::new(),
         }
     }
 
@@ -143,6 +152,7 @@ impl Storm {
         );
         self.check_deliveries();
         self.check_identifies();
+        self.check_members();
     }
 
     /// Whether a fault that comes once in so many times comes now.
@@ -152,7 +162,7 @@ impl Storm {
 
     /// One bad thing, perhaps, and some events.
     fn misbehave(&mut self) {
-        match self.chance.below(14) {
+        match self.chance.below(17) {
             0 => self.close(None),
             1 => {
                 let codes = [1000, 1001, 4000, 4001, 4003, 4007, 4008, 4009, 4999];
@@ -194,6 +204,17 @@ impl Storm {
                     code: None,
                 });
             }
+            11 => self.spoil(),
+            12 => {
+                let count = self.chance.below(40);
+                self.seek(count);
+            }
+            13 => {
+                let everybody = RequestMembers::everyone(guild(self.chance.below(3)));
+                let taken = self.sim.command(Command::RequestMembers(everybody));
+                assert!(taken.is_ok(), "seed {}: {taken:?}", self.seed);
+                self.perform();
+            }
             _ => {}
         }
         for _ in 0..self.chance.below(4) {
@@ -201,42 +222,15 @@ impl Storm {
         }
     }
 
-    /// An event: kept in the session's log, and sent if somebody listens.
-    fn happen(&mut self) {
-        self.server.next_event += 1;
-        let event = self.server.next_event;
-        self.server.log.push(event);
-        let seq = self.server.log.len();
-        let listens = self
-            .server
-            .socket
-            .as_ref()
-            .is_some_and(|socket| socket.identified);
-        if listens {
-            self.say(event_text(seq, event));
-        }
-    }
-
-    fn say(&mut self, text: String) {
-        if self.server.socket.is_some() {
-            self.inbox.push_back(text);
-        }
-    }
-
-    fn close(&mut self, code: Option<u16>) {
-        if let Some(socket) = self.server.socket.take() {
-            self.deliver();
-            self.live.remove(&socket.epoch);
-            if matches!(code, Some(1000 | 1001 | 4003 | 4007 | 4009)) {
-                self.server.session += 1;
-                self.server.log.clear();
-            }
-            let code = code.map(CloseCode);
-            self.input(Input::Closed {
-                epoch: socket.epoch,
-                code,
-            });
-        }
+    /// Wants so many members whom nobody asked for before.
+    fn seek(&mut self, count: u64) {
+        let first = SOUGHT + self.sought.len() as u64;
+        let users: Vec<UserId> = (first..first + count).map(UserId).collect();
+        self.sought.extend(&users);
+        let guild = guild(self.chance.below(3));
+        let taken = self.sim.command(Command::WantMembers { guild, users });
+        assert!(taken.is_ok(), "seed {}: {taken:?}", self.seed);
+        self.perform();
     }
 
     /// Time passes; ticks may come late.
@@ -272,19 +266,6 @@ impl Storm {
         self.sim.now = self.sim.now.after(end.since(self.sim.now.mono));
     }
 
-    fn deliver(&mut self) {
-        while let Some(text) = self.inbox.pop_front() {
-            let Some(epoch) = self.server.socket.as_ref().map(|socket| socket.epoch) else {
-                self.inbox.clear();
-                return;
-            };
-            self.input(Input::Text {
-                epoch,
-                bytes: text.as_bytes(),
-            });
-        }
-    }
-
     fn input(&mut self, input: Input<'_>) {
         self.sim.input(input);
         self.perform();
@@ -299,7 +280,9 @@ impl Storm {
                     self.live.insert(epoch, ());
                     self.dialled(epoch);
                 }
-                Output::Send { epoch, message } => self.hear(epoch, &message),
+                Output::Send { epoch, message } => {
+                    self.hear(epoch, &message);
+                }
                 Output::Close { epoch, code } => {
                     // A peer that agrees, or one that says nothing.
                     if self
@@ -331,7 +314,8 @@ impl Storm {
                 Output::ReleasePermit { epoch } => self.queue.release(self.permit(epoch)),
                 Output::Event { seq, event } => self.took(seq, &event),
                 Output::Stopped(stopped) => panic!("seed {}: {stopped:?}", self.seed),
-                Output::AskPrivileges { .. } | Output::Members(_) | Output::Note(_) => {}
+                Output::Members(outcome) => self.settle(&outcome),
+                Output::AskPrivileges { .. } | Output::Note(_) => {}
             }
             outputs.extend(self.sim.take());
         }
@@ -341,106 +325,6 @@ impl Storm {
         Permit {
             shard: self.sim.shard.id(),
             epoch,
-        }
-    }
-
-    fn dialled(&mut self, epoch: Epoch) {
-        let fault = match self.weather {
-            Weather::Storm => self.chance.below(8),
-            Weather::Calm => 7,
-        };
-        match fault {
-            0 => {
-                self.live.remove(&epoch);
-                self.sim.input(Input::DialFailed { epoch });
-            }
-            // It hangs.
-            1 => {}
-            _ => {
-                let sent_by_client = Vec::new();
-                self.server.socket = Some(Socket {
-                    epoch,
-                    identified: false,
-                    silent: false,
-                    sent_by_client,
-                });
-                self.sim.input(Input::Opened { epoch });
-                if !self.one_in(10) {
-                    self.say(format!(
-                        r#"{{"op":10,"d":{{"heartbeat_interval":{}}}}}"#,
-                        HEARTBEAT * 1000
-                    ));
-                }
-            }
-        }
-    }
-
-    /// The server hears a payload.
-    fn hear(&mut self, epoch: Epoch, message: &Message) {
-        let now = self.sim.now.mono;
-        let mute = self.one_in(12);
-        let Some(socket) = self
-            .server
-            .socket
-            .as_mut()
-            .filter(|socket| socket.epoch == epoch)
-        else {
-            return;
-        };
-        socket.sent_by_client.push(now);
-        let within = socket
-            .sent_by_client
-            .iter()
-            .filter(|at| now.since(**at) <= seconds(60))
-            .count();
-        assert!(
-            within <= SEND_PAYLOADS_MAX,
-            "seed {}: {within} payloads in a minute",
-            self.seed
-        );
-        let frame: Value = serde_json::from_str(&message.text).expect("JSON");
-        match message.op {
-            Opcode::Heartbeat if !socket.silent => self.say(r#"{"op":11}"#.to_owned()),
-            Opcode::Identify => {
-                self.identified_at.push(now);
-                self.server.session += 1;
-                self.server.log = vec![0];
-                if !mute {
-                    socket.identified = true;
-                    let id = format!("session-{}", self.server.session);
-                    self.say(json!({"t": "READY", "s": 1, "op": 0, "d": {"session_id": id, "resume_gateway_url": RESUME, "user": {"id": "1"}, "guilds": []}}).to_string());
-                }
-            }
-            Opcode::Resume if !mute => {
-                let wanted = format!("session-{}", self.server.session);
-                let seq =
-                    usize::try_from(frame["d"]["seq"].as_u64().expect("a number")).expect("small");
-                if frame["d"]["session_id"] != json!(wanted)
-                    || seq > self.server.log.len()
-                    || self.server.log.is_empty()
-                {
-                    self.say(r#"{"op":9,"d":false}"#.to_owned());
-                    return;
-                }
-                socket.identified = true;
-                // Some servers replay one event too many.
-                let from = seq.saturating_sub(usize::from(mute));
-                let replay: Vec<String> = self
-                    .server
-                    .log
-                    .iter()
-                    .enumerate()
-                    .skip(from.max(1))
-                    .map(|(index, event)| event_text(index + 1, *event))
-                    .collect();
-                for text in replay {
-                    self.say(text);
-                }
-                self.server.log.push(0);
-                let resumed = self.server.log.len();
-                self.say(json!({"t": "RESUMED", "s": resumed, "op": 0, "d": {}}).to_string());
-            }
-            _ => {}
         }
     }
 
@@ -458,11 +342,50 @@ impl Storm {
                     .or_default()
                     .push(member.user.0);
             }
+            UpstreamEvent::Members {
+                members, not_found, ..
+            } => {
+                self.settled
+                    .extend(members.iter().map(|member| member.user));
+                self.settled.extend(not_found);
+                let chunk = not_found.iter().find_map(|user| server::chunk_of(*user));
+                let delivered = self.delivered.entry(self.current).or_default();
+                delivered.push(chunk.expect("the server marks every chunk"));
+            }
             _ => {}
         }
         if let Some(seq) = seq {
             self.sim.input(Input::Handled { seq });
         }
+    }
+
+    /// Whom a request is given up for is told; nobody waits for them any longer.
+    fn settle(&mut self, outcome: &MembersOutcome) {
+        if let MembersOutcome::Partial {
+            nonce,
+            then: AfterStall::GivenUp,
+            ..
+        } = outcome
+        {
+            let given_up = self.requests.get(nonce).expect("it was sent");
+            self.settled.extend(given_up);
+        }
+    }
+
+    fn check_members(&self) {
+        let waiting: Vec<_> = self.sought.difference(&self.settled).collect();
+        assert!(
+            waiting.is_empty(),
+            "seed {}: nothing became of {waiting:?}",
+            self.seed
+        );
+        let requests = &self.sim.shard.outbox.requests;
+        assert_eq!(
+            (requests.next_at(), requests.deadline()),
+            (None, None),
+            "seed {}: a request still waits",
+            self.seed
+        );
     }
 
     fn check_deliveries(&mut self) {
@@ -477,9 +400,14 @@ impl Storm {
             .server
             .log
             .iter()
-            .copied()
-            .filter(|&event| event != 0)
-            .filter(|&event| !is_change(event) || self.wanted.contains(UserId(event)))
+            .filter_map(|logged| match logged {
+                Logged::Nothing => None,
+                Logged::Chunk { event, .. } => Some(*event),
+                Logged::Member(event) => {
+                    let passes = !server::is_change(*event) || self.wanted.contains(UserId(*event));
+                    passes.then_some(*event)
+                }
+            })
             .collect();
         assert_eq!(
             self.delivered.get(&self.server.session),
@@ -504,20 +432,4 @@ impl Storm {
             self.seed
         );
     }
-}
-
-fn event_text(seq: usize, event: u64) -> String {
-    if event == 0 {
-        return json!({"t": "TYPING_START", "s": seq, "op": 0, "d": {}}).to_string();
-    }
-    let name = if is_change(event) {
-        "GUILD_MEMBER_UPDATE"
-    } else {
-        "GUILD_MEMBER_ADD"
-    };
-    json!({"t": name, "s": seq, "op": 0, "d": joined(1, event)}).to_string()
-}
-
-fn is_change(event: u64) -> bool {
-    event.is_multiple_of(3)
 }
