@@ -144,7 +144,7 @@ function showApplications(mine, choice, user) {
   find("#editor").hidden = find("#reviews").hidden = !manager;
   if (manager) {
     showLive(find("#editor"), EDITOR, mine, access);
-    showReviews(find("#reviews"), mine);
+    showReviews(find("#reviews"), mine, choice.gid, user.id);
   }
   showLive(find("#apply"), APPLY, mine, access);
 }
