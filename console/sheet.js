@@ -72,7 +72,7 @@ export class Sheet {
       for (const key of [...this.#typed.keys()]) {
         if (this.#bound.has(key)) continue;
         this.#typed.delete(key);
-        this.say("what you were typing in was removed by somebody else");
+        this.say("what you were typing in was removed meanwhile");
       }
     }
     this.#update();
@@ -243,7 +243,7 @@ export class Sheet {
   #collided(key, mine) {
     const bound = this.#bound.get(key);
     if (!bound) return;
-    tell(bound, "Somebody else changed this at the same time; theirs is shown. ");
+    tell(bound, "This was changed at the same time, by somebody else or in another tab; that is shown. ");
     if (typeof mine !== "string") return;
     const put = element("button", { type: "button", class: "plain" }, "Put mine there");
     put.addEventListener("click", () => {
