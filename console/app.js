@@ -6,8 +6,9 @@
  */
 import { Guildgate } from "../sdk/js/guildgate.js";
 import { element, find } from "./dom.js";
-import { showApply } from "./apply.js";
-import { showEditor } from "./editor.js";
+import { APPLY } from "./apply.js";
+import { EDITOR } from "./editor.js";
+import { showLive } from "./live.js";
 import { STRONG, managesGuild, names } from "./permissions.js";
 import { showReviews } from "./reviews.js";
 import { closedFor, guildRefused } from "./words.js";
@@ -142,10 +143,10 @@ function showApplications(mine, choice, user) {
   const manager = managesGuild(user.permissions);
   find("#editor").hidden = find("#reviews").hidden = !manager;
   if (manager) {
-    showEditor(find("#editor"), mine, access);
-    showReviews(find("#reviews"), mine);
+    showLive(find("#editor"), EDITOR, mine, access);
+    showReviews(find("#reviews"), mine, choice.gid, user.id);
   }
-  showApply(find("#apply"), mine, access);
+  showLive(find("#apply"), APPLY, mine, access);
 }
 
 function reset() {

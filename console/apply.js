@@ -1,106 +1,128 @@
 // @ts-check
 /** The applicant's side: a draft that is kept as it is typed, and the submission. */
+import { CommandError } from "../sdk/js/errors.js";
+import { checks, picker, text } from "./controls.js";
 import { element } from "./dom.js";
-import { showLive } from "./live.js";
+import { at } from "./sheet.js";
 
-/** @typedef {import("../sdk/js/session.js").FormSession} FormSession */
-/** @typedef {import("../sdk/js/session.js").Access} Access */
-/** @typedef {import("../sdk/js/guildgate.js").Guildgate} Guildgate */
+/** @import { Live, Look } from "./live.js" */
+/** @import { Sheet } from "./sheet.js" */
+/** @typedef {{ apv: number, document: any }} Form */
+
+/** What an applicant is told of a form that takes nothing now, by its status. */
+const INTAKE = [
+  "Applications are closed. What you write is kept, and can be submitted once they are open.",
+  "",
+  "Enough have applied. What you write is kept, and can be submitted if there is room again.",
+];
+const OPENING = 3;
+
+/** What a refused submission comes to, by error code. @type {Record<string, string>} */
+const REFUSED = {
+  invalid_answers: "not submitted: see what is marked below",
+  conflict: "not submitted, since the form has changed: see what is marked below",
+};
+
+/** Refusals that may rest on a form which has changed since it was drawn. */
+const STALE = new Set(["invalid_answers", "closed", "full"]);
+
+/** @type {Look} */
+export const APPLY = {
+  title: "Apply",
+  begin: "Fill in an application",
+  done: "Close the draft",
+  ids: { begin: "fill-in", done: "fill-in-done", state: "apply-state", sheet: "answers" },
+  target: "answers",
+  follow(live) {
+    const { session, sheet, say, signal } = live;
+    /** The newest that is known. @type {Form} */
+    let form = { apv: 0, document: { status: 0, status_data: null, sections: [] } };
+    const take = (/** @type {Form} */ newer) => {
+      if (newer.apv > form.apv) form = newer;
+      draw(sheet, form.document, () => submit(live, form, take));
+    };
+    // The server tells applicants nothing of a form that changes: it is asked for when they come
+    // back to the page, and when a refusal may come of it.
+    const ask = () => session.refresh().catch(() => {});
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && ask(), { signal });
+    sheet.onRefused = (error) => {
+      if (error instanceof CommandError && STALE.has(error.code)) ask();
+    };
+    let isStarting = true;
+    session.on("restart", () => (isStarting = true));
+    session.on("form", (newer) => {
+      const hasChanged = form.apv > 0 && newer.apv > form.apv;
+      take(newer);
+      if (hasChanged) say("the form has changed meanwhile: look through your answers");
+      else if (isStarting) say("what you type is kept as a draft");
+      isStarting = false;
+    });
+    session.on("document", () => form.apv > 0 && take(form));
+  },
+};
 
 /**
- * @param {HTMLElement} room
- * @param {Guildgate} gateway
- * @param {Access} access
+ * @param {Sheet} sheet
+ * @param {any} form
+ * @param {() => void} submit
  */
-export function showApply(room, gateway, access) {
-  const look = {
-    title: "Apply",
-    begin: "Fill in an application",
-    done: "Close the draft",
-    ids: { begin: "fill-in", done: "fill-in-done", state: "apply-state", sheet: "answers" },
-  };
-  showLive(room, look, gateway, { ...access, target: "answers" }, {
-    follow(session, say) {
-      // Once for each start: a submission empties the draft too, and says something else.
-      let hasStarted = false;
-      session.on("restart", () => (hasStarted = false));
-      session.on("document", () => {
-        if (!hasStarted) say("what you type is kept as a draft");
-        hasStarted = true;
-      });
-    },
-    begun({ form }, session, say, sheet) {
-      draw(sheet, form.document, session, say, () => submit(gateway, access.gid, session, form.apv, say));
-    },
+function draw(sheet, form, submit) {
+  sheet.draw(form, () => {
+    const sections = form.sections.flatMap((/** @type {any} */ { title, description, fields }) => [
+      element("h4", {}, title),
+      ...(description ? [element("p", { class: "hint" }, description)] : []),
+      ...fields.map((/** @type {any} */ field) => drawField(sheet, field)),
+    ]);
+    const send = element("button", { type: "button", id: "submit", "data-key": "submit" }, "Submit");
+    send.addEventListener("click", submit);
+    return [element("p", { id: "intake", class: "hint" }, intakeOf(form)), ...sections, element("div", { class: "row" }, send)];
   });
 }
 
-/**
- * @param {HTMLElement} sheet
- * @param {any} form
- * @param {FormSession} session
- * @param {(text: string) => void} say
- * @param {() => void} submit
- */
-function draw(sheet, form, session, say, submit) {
-  const keep = (/** @type {string} */ id, /** @type {any} */ value) =>
-    session
-      .patch([{ op: "add", path: `/${id.replaceAll("~", "~0").replaceAll("/", "~1")}`, value }])
-      .catch((error) => say(error.message));
-  const fields = form.sections.flatMap((/** @type {any} */ section) => [
-    element("h4", {}, section.title),
-    ...section.fields.map((/** @type {any} */ field) => drawField(field, session.document[field.id], keep)),
-  ]);
-  const send = element("button", { type: "button", id: "submit" }, "Submit");
-  send.addEventListener("click", submit);
-  sheet.replaceChildren(...fields, element("div", { class: "row" }, send));
+/** @param {any} form */
+function intakeOf({ status, status_data }) {
+  if (status !== OPENING) return INTAKE[status] ?? "";
+  return `Applications open at ${new Date(status_data.opens_at).toLocaleString()}. What you write until then is kept.`;
 }
 
 /**
+ * @param {Sheet} sheet
  * @param {any} field
- * @param {any} answer
- * @param {(id: string, value: any) => void} keep
  */
-function drawField(field, answer, keep) {
+function drawField(sheet, field) {
+  const pointer = `/${field.id.replaceAll("~", "~0").replaceAll("/", "~1")}`;
   const title = `${field.title}${field.required ? " *" : ""}`;
-  if (field.type === 3) {
-    const chosen = new Set(answer ?? []);
-    const boxes = field.options.map((/** @type {string} */ option) => {
-      const box = /** @type {HTMLInputElement} */ (element("input", { type: "checkbox", "data-field": field.id }));
-      box.checked = chosen.has(option);
-      box.addEventListener("change", () => {
-        box.checked ? chosen.add(option) : chosen.delete(option);
-        keep(field.id, [...chosen]);
-      });
-      return element("label", { class: "check" }, box, option);
-    });
-    return element("fieldset", {}, element("legend", {}, title), element("small", {}, field.description), ...boxes);
+  // Of another type it is another control, whatever was typed into the one before.
+  const node = sheet.control(at(`${field.id}:${field.type}`, pointer), () => {
+    const hint = field.description;
+    if (field.type === 3) return checks(title, field.options, hint);
+    if (field.type === 2) {
+      return picker(title, [[null, ""], ...field.options.map((/** @type {string} */ option) => [option, option])], hint);
+    }
+    return text(title, { name: field.type === 0 ? "input" : "textarea", hint, empty: null });
+  });
+  for (const input of node.querySelectorAll("input, select, textarea")) {
+    input.setAttribute("data-field", field.id);
+    if (field.required) input.setAttribute("aria-required", "true");
   }
-  const input = /** @type {HTMLInputElement} */ (
-    element(["input", "textarea", "select"][field.type], { "data-field": field.id })
-  );
-  if (field.type === 2) {
-    input.append(...["", ...field.options].map((option) => element("option", { value: option }, option)));
-  }
-  if (field.required) input.setAttribute("aria-required", "true");
-  input.value = answer ?? "";
-  input.addEventListener("input", () => keep(field.id, input.value || null));
-  return element("label", {}, title, input, element("small", {}, field.description));
+  return node;
 }
 
 /**
- * @param {Guildgate} gateway
- * @param {string} gid
- * @param {FormSession} session
- * @param {number} apv
- * @param {(text: string) => void} say
+ * @param {Live} live
+ * @param {Form} form
+ * @param {(newer: Form) => void} take
  */
-async function submit(gateway, gid, session, apv, say) {
+async function submit({ gateway, gid, session, sheet, say }, form, take) {
+  sheet.forgive();
+  await sheet.settled();
+  if (sheet.unkept > 0) return say("not submitted: what is marked below could not be kept");
   try {
-    await session.settled();
-    await gateway.command("APPLICATION_SUBMIT", { gid, apv, answers: session.document });
+    await gateway.command("APPLICATION_SUBMIT", { gid, apv: form.apv, answers: session.document });
     say("submitted; you will hear of it here");
   } catch (error) {
-    say(/** @type {Error} */ (error).message);
+    const { code = "", details } = /** @type {Partial<CommandError>} */ (error);
+    if (code === "conflict" && details) take({ apv: details.apv, document: details.document });
+    sheet.refuse(error, REFUSED[code]);
   }
 }

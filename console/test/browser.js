@@ -50,6 +50,47 @@ export async function losingAnswers(page) {
 }
 
 /**
+ * A line that what the server says can be held back on, as on one that is slow.
+ * @param {import("playwright-core").Page} page
+ */
+export async function slowLine(page) {
+  let isHeld = false;
+  /** @type {(() => void)[]} */
+  let waiting = [];
+  await page.routeWebSocket(/\/gateway$/, (socket) => {
+    socket.connectToServer().onMessage((message) => {
+      if (isHeld) waiting.push(() => socket.send(message));
+      else socket.send(message);
+    });
+  });
+  return {
+    hold: () => void (isHeld = true),
+    release() {
+      isHeld = false;
+      for (const send of waiting.splice(0)) send();
+    },
+  };
+}
+
+/**
+ * Waits until what matches `selector` has this value.
+ * @param {import("playwright-core").Page} page
+ * @param {string} selector
+ * @param {string} value
+ */
+export const hasValue = (page, selector, value) =>
+  page.waitForFunction(([at, want]) => /** @type {any} */ (document.querySelector(at))?.value === want, [selector, value]);
+
+/**
+ * Waits until what matches `selector` says this, among other things.
+ * @param {import("playwright-core").Page} page
+ * @param {string} selector
+ * @param {string} words
+ */
+export const says = (page, selector, words) =>
+  page.waitForFunction(([at, want]) => document.querySelector(at)?.textContent?.includes(want), [selector, words]);
+
+/**
  * A page with one account signed in and live, and what goes wrong in it.
  * @param {import("playwright-core").Browser} browser
  * @param {Demo} demo

@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BINARY = process.env.TESTED_BINARY ?? join(ROOT, "target/debug/guildgate");
-const ADMIN_KEY = "an admin key for this test alone";
+/** What the demo prints, and the page is given. */
+export const ADMIN_KEY = "an admin key for this test alone";
 const READY_WITHIN_MS = 60_000;
 /** Where both listen, as the greeting says. */
 const GATEWAY = /http:\/\/([\d.]+:\d+)\//;

@@ -201,7 +201,7 @@ test("the page fits a phone", async () => {
   const { page } = await signedIn(accounts[0].uid);
   await page.setViewportSize({ width: 320, height: 640 });
   await page.click("#edit");
-  await page.waitForSelector('#sheet [data-path="add-section"]');
+  await page.waitForSelector('#sheet [data-key="add-section"]');
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320, "nothing to scroll sideways for");
   await page.close();
 });

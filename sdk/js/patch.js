@@ -75,10 +75,12 @@ function child(parent, part, pointer) {
 }
 
 /**
+ * The value at a JSON pointer (RFC 6901).
  * @param {any} document
  * @param {string} pointer
+ * @throws {Error} if there is none
  */
-function read(document, pointer) {
+export function read(document, pointer) {
   return steps(pointer).reduce((value, part) => child(value, part, pointer), document);
 }
 
@@ -117,11 +119,12 @@ function take(document, pointer) {
 }
 
 /**
+ * Whether two JSON values are equal, as `test` means it.
  * @param {any} one
  * @param {any} other
  * @returns {boolean}
  */
-function same(one, other) {
+export function same(one, other) {
   if (one === other) return true;
   if (one === null || other === null || typeof one !== "object" || typeof other !== "object") return false;
   if (Array.isArray(one) !== Array.isArray(other)) return false;

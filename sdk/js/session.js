@@ -70,7 +70,11 @@ export class FormSession {
   /** The newest version of one's own: a later edit was made knowing it. */
   #own = 0;
   #restarts = 0;
+  /** Of the start that was answered: with it the session can be asked how it is by now. */
+  #startNonce = "";
+  /** @type {Promise<any> | null} */ #refresh = null;
   /** @type {Promise<void> | null} */ #reauth = null;
+  /** The form that a draft answers. @type {{ apv: number, document: any } | null} */ form = null;
   /** @type {{ uid: string, tag: string }[]} */ participants = [];
 
   /**
@@ -100,6 +104,8 @@ export class FormSession {
    *
    * - `document`: it changed; the newest one.
    * - `participants`: who else is there.
+   * - `form`: `{apv, document}`, the form that a draft of answers is for, at the start, after a
+   *   restart and after `refresh()`. The server tells nobody who answers that it has changed.
    * - `reauth`: `{reason, deadline_ms}`, the session authenticates again.
    * - `restart`: `{gid, reason}`, the session was lost or out of step and is started again. A
    *   `document` follows; a change that does not apply to it any more is refused by its `patch`.
@@ -145,6 +151,22 @@ export class FormSession {
     this.#edits.push(edit);
     this.#pump();
     return edit.done;
+  }
+
+  /**
+   * Has the document told anew, and who is there; for a draft of answers also the form, which
+   * nothing else tells of. Nothing happens while the session starts again by itself.
+   * @returns {Promise<void>}
+   */
+  async refresh() {
+    if (this.#phase !== "live") return;
+    this.#refresh ??= filled(this.#access, (d) =>
+      this.#gateway.command("APPLICATION_SESSION", d, {
+        nonce: this.#startNonce,
+        take: ({ data }) => data && this.#phase === "live" && this.#refreshed(data),
+      }),
+    ).finally(() => (this.#refresh = null));
+    await this.#refresh;
   }
 
   /** Waits until every patch sent so far is answered. */
@@ -218,11 +240,13 @@ export class FormSession {
   async #enter(tries) {
     let mayLeave = true;
     for (let refusals = 0; ; ) {
+      const nonce = this.#gateway.nonce();
       try {
         return await filled(this.#access, (d) =>
           this.#gateway.command("APPLICATION_SESSION", d, {
+            nonce,
             send: "until answered",
-            take: ({ data }) => data && this.#entered(data),
+            take: ({ data }) => data && this.#entered(data, nonce),
           }),
         );
       } catch (error) {
@@ -242,16 +266,34 @@ export class FormSession {
     }
   }
 
-  /** @param {any} answer */
-  #entered(answer) {
+  /**
+   * @param {any} answer
+   * @param {string} nonce
+   */
+  #entered(answer, nonce) {
     if (this.#phase === "over") return;
     this.#phase = "live";
+    this.#startNonce = nonce;
     this.#permissions = answer.permissions ?? this.#permissions;
     this.#versions.forget();
     this.#versions.replace(answer.apv, answer.document);
-    this.participants = [...answer.participants];
+    this.form = answer.form ?? null;
     this.#emit("document", this.document);
+    this.#tellWhoAndWhat(answer);
+  }
+
+  /** @param {any} answer */
+  #refreshed(answer) {
+    this.form = answer.form ?? this.form;
+    this.#move(() => this.#versions.replace(answer.apv, answer.document));
+    this.#tellWhoAndWhat(answer);
+  }
+
+  /** @param {any} answer */
+  #tellWhoAndWhat({ participants }) {
+    this.participants = [...participants];
     this.#emit("participants", this.participants);
+    if (this.form) this.#emit("form", this.form);
   }
 
   /**

@@ -384,3 +384,38 @@ test("who comes and goes is told, each once", async () => {
   socket.tell("APPLICATION_SESSION_LEAVE", { gid: GID, uid: "2", tag: "max" });
   assert.deepEqual(session.participants, []);
 });
+
+test("a draft's form is told at the start, and again as it is by then when it is asked for", async () => {
+  const { gateway, socket } = await live();
+  const session = new FormSession(gateway, { ...ACCESS, target: "answers" });
+  /** @type {any[]} */
+  const forms = [];
+  session.on("form", (form) => forms.push(form));
+  const started = session.start();
+  socket.answer(START, snapshot(1, { why: "a" }, { form: { apv: 4, document: { status: 1 } } }));
+  await started;
+  assert.deepEqual([session.form, forms.length], [{ apv: 4, document: { status: 1 } }, 1]);
+
+  const refreshed = Promise.all([session.refresh(), session.refresh()]);
+  const [first, ...again] = socket.all(START);
+  assert.deepEqual(again, [first], "asked once, with the nonce of the start");
+  socket.answer(START, snapshot(3, { why: "b" }, { form: { apv: 5, document: { status: 0 } } }));
+  await refreshed;
+  assert.deepEqual([session.apv, session.document], [3, { why: "b" }]);
+  assert.deepEqual(forms.at(-1), { apv: 5, document: { status: 0 } });
+  // What it had told already is not applied again.
+  socket.tell(PATCH, { gid: GID, uid: "1", apv: 3, patch: set("/why", "b") });
+  socket.tell(PATCH, { gid: GID, uid: "1", apv: 4, patch: set("/why", "c") });
+  assert.deepEqual([session.apv, session.document.why], [4, "c"]);
+});
+
+test("asking anew is refused with the line, and is nothing once the session is over", async () => {
+  const { gateway, socket, session, told } = await begun();
+  const refreshed = session.refresh();
+  socket.drop(1006);
+  await assert.rejects(refreshed, /closed before the answer/);
+  gateway.close();
+  assert.equal(told.at(-1)?.[0], "end");
+  await session.refresh();
+  assert.equal(socket.all(START).length, 2);
+});
