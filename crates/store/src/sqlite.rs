@@ -32,7 +32,7 @@ const CHECKPOINT_PAGES: i64 = 4_000;
 /// What the log is cut back to once it is moved.
 const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
-/// How much of the file a connection keeps in memory.
+/// How much of the file the writer keeps in memory.
 const CACHE_KIB: i64 = 8 * 1024;
 
 /// The store in an SQLite file.

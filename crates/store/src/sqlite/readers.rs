@@ -11,6 +11,10 @@ use crate::{StoreError, sql::Sql};
 /// How many operations read at once; more wait their turn.
 const READERS: usize = 4;
 
+/// How much of the file each keeps in memory. They would keep the same pages, each for itself,
+/// and the kernel keeps them once.
+const READER_CACHE_KIB: i64 = 1024;
+
 /// A few connections that read while the writer writes.
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
@@ -26,6 +30,7 @@ impl Readers {
                 let connection = connect()?;
                 connection
                     .pragma_update(None, "query_only", true)
+                    .and_then(|()| connection.pragma_update(None, "cache_size", -READER_CACHE_KIB))
                     .map_err(|error| super::session::failure("opening a reader", error))?;
                 Ok(connection)
             })
