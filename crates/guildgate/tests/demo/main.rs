@@ -12,6 +12,7 @@ mod authentication;
 mod crash;
 mod guild;
 mod operation;
+mod secured;
 mod simulation;
 mod survival;
 mod two_nodes;

@@ -50,6 +50,20 @@ impl Process {
         simulator: &Process,
         change: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Process {
+        let process = Process::start_with(data, simulator, change).await;
+        until("readiness", async || {
+            process.get("/readyz").await.status == 200
+        })
+        .await;
+        process
+    }
+
+    /// The same, once it listens.
+    pub async fn start_with(
+        data: &Folder,
+        simulator: &Process,
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Process {
         let mut command = guildgate();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -72,12 +86,7 @@ impl Process {
                 .then(|| line["address"].as_str()?.parse().ok())?
         });
         let address = address.await;
-        let process = Process { child, address };
-        until("readiness", async || {
-            process.get("/readyz").await.status == 200
-        })
-        .await;
-        process
+        Process { child, address }
     }
 
     pub fn url(&self, path: &str) -> String {
