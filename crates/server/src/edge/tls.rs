@@ -56,8 +56,17 @@ enum Seal<'a> {
 /// What the connections of one thread share.
 #[derive(Default)]
 struct Shared {
+    /// Longer than what is in it: clearing it for each use would cost as much as a short record.
     incoming: Vec<u8>,
-    outgoing: Vec<u8>,
+    outgoing: Outgoing,
+}
+
+/// What is sealed, on its way to a socket.
+#[derive(Default)]
+struct Outgoing {
+    /// Longer than what is in it, as above.
+    room: Vec<u8>,
+    len: usize,
 }
 
 thread_local! {
@@ -188,16 +197,21 @@ impl TlsSession {
         if self.hearing == Hearing::Failed {
             return Err(broken());
         }
-        SHARED.with_borrow_mut(|shared| {
+        SHARED.with_borrow_mut(|Shared { incoming, outgoing }| {
             let kept = self.partial.len();
-            let records = shared.incoming(kept + READ_BYTES);
-            let came = retry(|| socket.read(&mut records[kept..]))?;
+            let end = kept + READ_BYTES;
+            if incoming.len() < end {
+                incoming.resize(end, 0);
+            }
+            let came = retry(|| socket.read(&mut incoming[kept..end]))?;
             if came == 0 {
                 self.hearing = Hearing::Ended;
                 return Ok(0);
             }
-            records[..kept].copy_from_slice(&self.partial);
-            let opened = self.open(&mut records[..kept + came], buffer);
+            incoming[..kept].copy_from_slice(&self.partial);
+            outgoing.len = 0;
+            let opened = self.open(&mut incoming[..kept + came], buffer, outgoing);
+            self.sealed.extend_from_slice(outgoing.bytes());
             // An answer, or why it ends, goes out here; what blocks goes with the next write.
             match (opened, self.push(socket)) {
                 (Err(error), _) => Err(io::Error::new(ErrorKind::InvalidData, error)),
@@ -208,11 +222,13 @@ impl TlsSession {
     }
 
     /// Opens what is whole of `records`, and keeps the rest.
-    fn open(&mut self, records: &mut [u8], buffer: &mut [u8]) -> Result<usize, rustls::Error> {
-        let mut sealed = std::mem::take(&mut self.sealed);
-        let turned = self.turn(records, buffer, &mut sealed, Seal::Nothing);
-        self.sealed = sealed;
-        let Turned { used, filled } = turned?;
+    fn open(
+        &mut self,
+        records: &mut [u8],
+        buffer: &mut [u8],
+        out: &mut Outgoing,
+    ) -> Result<usize, rustls::Error> {
+        let Turned { used, filled } = self.turn(records, buffer, out, Seal::Nothing)?;
         let rest = &records[used..];
         if rest.len() > PARTIAL_BYTES_MAX {
             self.hearing = Hearing::Failed;
@@ -229,7 +245,7 @@ impl TlsSession {
             return Err(broken());
         }
         SHARED.with_borrow_mut(|Shared { outgoing, .. }| {
-            outgoing.clear();
+            outgoing.len = 0;
             // The library counts on what it has seen the beginning of.
             let mut partial = std::mem::take(&mut self.partial);
             let turned = self.turn(&mut partial, &mut [], outgoing, seal);
@@ -237,8 +253,8 @@ impl TlsSession {
                 discard(&mut partial, used);
                 self.partial = partial;
             }
-            let sent = send(socket, outgoing);
-            self.sealed = outgoing[*sent.as_ref().unwrap_or(&0)..].to_vec();
+            let sent = send(socket, outgoing.bytes());
+            self.sealed = outgoing.bytes()[*sent.as_ref().unwrap_or(&0)..].to_vec();
             sent?;
             turned.map(|_| ()).map_err(io::Error::other)
         })
@@ -250,7 +266,7 @@ impl TlsSession {
         &mut self,
         records: &mut [u8],
         buffer: &mut [u8],
-        out: &mut Vec<u8>,
+        out: &mut Outgoing,
         seal: Seal<'_>,
     ) -> Result<Turned, rustls::Error> {
         let mut turned = Turned::default();
@@ -294,7 +310,7 @@ impl TlsSession {
     }
 
     /// Puts why the connection ends behind `out`.
-    fn last_words(&mut self, out: &mut Vec<u8>) {
+    fn last_words(&mut self, out: &mut Outgoing) {
         while self.connection.wants_write() {
             match self.connection.process_tls_records(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => encode(&mut data, out),
@@ -322,12 +338,32 @@ struct Turned {
     filled: usize,
 }
 
-impl Shared {
-    fn incoming(&mut self, len: usize) -> &mut [u8] {
-        if self.incoming.len() < len {
-            self.incoming.resize(len, 0);
+impl Outgoing {
+    fn bytes(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+
+    /// Adds what `write` puts into the room it is given, which is `room` at least, or as much
+    /// as it asks for instead; nothing if it cannot.
+    fn append(
+        &mut self,
+        mut room: usize,
+        mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
+    ) -> Option<()> {
+        loop {
+            if self.room.len() < self.len + room {
+                self.room.resize(self.len + room, 0);
+            }
+            let free = &mut self.room[self.len..];
+            let given = free.len();
+            match write(free) {
+                Ok(written) => {
+                    self.len += written;
+                    return Some(());
+                }
+                Err(needed) => room = needed.filter(|needed| *needed > given)?,
+            }
         }
-        &mut self.incoming[..len]
     }
 }
 
@@ -343,8 +379,8 @@ fn hand_out(payload: &[u8], room: &mut [u8], aside: &mut Vec<u8>) -> usize {
     len
 }
 
-fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>) {
-    let encoded = append(out, 0, |room| {
+fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, out: &mut Outgoing) {
+    let encoded = out.append(0, |room| {
         data.encode(room).map_err(|error| match error {
             EncodeError::InsufficientSize(more) => Some(more.required_size),
             EncodeError::AlreadyEncoded => None,
@@ -356,7 +392,7 @@ fn encode(data: &mut EncodeTlsData<'_, ServerConnectionData>, out: &mut Vec<u8>)
 fn seal_traffic(
     mut traffic: WriteTraffic<'_, ServerConnectionData>,
     seal: Seal<'_>,
-    out: &mut Vec<u8>,
+    out: &mut Outgoing,
 ) -> Result<(), rustls::Error> {
     let needed = |error| match error {
         EncryptError::InsufficientSize(more) => Some(more.required_size),
@@ -364,33 +400,14 @@ fn seal_traffic(
     };
     let sealed = match seal {
         Seal::Nothing => return Ok(()),
-        Seal::Bytes(bytes) => append(out, bytes.len() + ROOM_BESIDE, |room| {
+        Seal::Bytes(bytes) => out.append(bytes.len() + ROOM_BESIDE, |room| {
             traffic.encrypt(bytes, room).map_err(needed)
         }),
-        Seal::Close => append(out, ROOM_BESIDE, |room| {
+        Seal::Close => out.append(ROOM_BESIDE, |room| {
             traffic.queue_close_notify(room).map_err(needed)
         }),
     };
     sealed.ok_or(rustls::Error::EncryptError)
-}
-
-/// Puts behind `out` what `write` writes into the room it is given, or into as much as it asks
-/// for instead; nothing if it cannot.
-fn append(
-    out: &mut Vec<u8>,
-    mut room: usize,
-    mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
-) -> Option<()> {
-    let before = out.len();
-    loop {
-        out.resize(before + room, 0);
-        let written = write(&mut out[before..]);
-        out.truncate(before + written.unwrap_or(0));
-        match written {
-            Ok(_) => return Some(()),
-            Err(needed) => room = needed.filter(|needed| *needed > room)?,
-        }
-    }
 }
 
 /// Writes until all is out or the socket takes no more; how much that was. A socket that fails
