@@ -14,6 +14,7 @@ mod ports;
 mod shard;
 mod slab;
 mod stats;
+mod tls;
 mod transport;
 mod wheel;
 
@@ -35,6 +36,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub use handover::{Handover, Peer};
 pub use ports::{FromEdge, ToEdge};
 pub use stats::{EdgeStats, Figure, Histogram};
+pub use tls::TlsSession;
 pub use transport::MemorySink;
 
 #[cfg(test)]

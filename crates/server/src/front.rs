@@ -10,6 +10,7 @@ mod http;
 mod listener;
 mod patient;
 mod tls;
+mod tls_stream;
 mod upgrade;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};

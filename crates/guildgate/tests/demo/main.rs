@@ -14,6 +14,7 @@ mod degradation;
 mod guild;
 mod operation;
 mod refusals;
+mod secured;
 mod simulation;
 mod survival;
 mod two_nodes;

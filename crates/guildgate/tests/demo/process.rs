@@ -72,6 +72,20 @@ impl Process {
         api_url: &str,
         change: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Process {
+        let process = Process::start_with(data, api_url, change).await;
+        until("readiness", async || {
+            process.get("/readyz").await.status == 200
+        })
+        .await;
+        process
+    }
+
+    /// The same, once it listens.
+    pub async fn start_with(
+        data: &Folder,
+        api_url: &str,
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Process {
         let mut command = guildgate();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -95,16 +109,11 @@ impl Process {
                 .then(|| line["address"].as_str()?.parse().ok())?
         });
         let address = address.await;
-        let process = Process {
+        Process {
             child,
             address,
             said,
-        };
-        until("readiness", async || {
-            process.get("/readyz").await.status == 200
-        })
-        .await;
-        process
+        }
     }
 
     pub fn url(&self, path: &str) -> String {

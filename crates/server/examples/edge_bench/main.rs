@@ -8,8 +8,8 @@
 //! ```
 //!
 //! `idle SOCKETS KIND [tls]`: resident memory of an authenticated connection on a guild.
-//! `fanout SOCKETS KIND INFLIGHT ROUNDS`: CPU of one frame, the edge's and the bare loop's,
-//! in turns. `memory CLIENTS,… KIND`: the same without sockets, for numbers beyond the limit on
+//! `fanout SOCKETS KIND INFLIGHT ROUNDS [tls]`: CPU of one frame, the edge's and the bare loop's,
+//! in turns; the bare loop never seals what it sends. `memory CLIENTS,… KIND`: the same without sockets, for numbers beyond the limit on
 //! open files, at each of these points on the way up; and an event of its own to each, as a role
 //! edit makes them. `deflate`: what deflating one text costs and saves. KIND is `basic` or
 //! `full`. The clients are another process, so that their memory and time are not counted.
@@ -22,9 +22,10 @@ mod proc;
 mod readers;
 mod tls;
 
-use std::{error::Error, io::Read, net::TcpListener};
+use std::{error::Error, io::Read, net::TcpListener, sync::Arc};
 
 use guildgate_server::edge::Handover;
+use rustls::ServerConfig;
 
 use node::{Kind, Node};
 use readers::{Carrier, Readers};
@@ -38,11 +39,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     match words.as_slice() {
         ["idle", sockets, kind] => idle(sockets.parse()?, Kind::named(kind)?, Carrier::Plain),
         ["idle", sockets, kind, "tls"] => idle(sockets.parse()?, Kind::named(kind)?, Carrier::Tls),
-        ["fanout", sockets, kind, in_flight, rounds] => fanout(
+        ["fanout", sockets, kind, in_flight, rounds, carrier @ ..] if carrier.len() < 2 => fanout(
             sockets.parse()?,
             Kind::named(kind)?,
             in_flight.parse()?,
             rounds.parse()?,
+            Carrier::named(carrier.first().copied().unwrap_or_default()),
         ),
         ["memory", clients, kind] => {
             let points: Result<Vec<usize>, _> = clients.split(',').map(str::parse).collect();
@@ -71,13 +73,7 @@ fn idle(sockets: usize, kind: Kind, carrier: Carrier) -> Result<(), Box<dyn Erro
             node.wait_for(warm_up);
             before = proc::resident_bytes()?;
         }
-        let (socket, _) = listener.accept()?;
-        let unread = node::script(number, kind);
-        let handover = match carrier {
-            Carrier::Plain => Handover::plain(socket, node::peer(), unread)?,
-            Carrier::Tls => tls::accept(&server, socket, unread)?,
-        };
-        node.hand_over(handover, number);
+        node.hand_over(accept(&listener, &server, number, kind, carrier)?, number);
     }
     node.wait_for(sockets);
     let after = proc::resident_bytes()?;
@@ -100,14 +96,14 @@ fn fanout(
     kind: Kind,
     in_flight: usize,
     rounds: usize,
+    carrier: Carrier,
 ) -> Result<(), Box<dyn Error>> {
     let node = Node::start()?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let mut edge_readers = Readers::start(&listener, sockets, Carrier::Plain)?;
+    let server = tls::server()?;
+    let mut edge_readers = Readers::start(&listener, sockets, carrier)?;
     for number in 0..sockets {
-        let (socket, _) = listener.accept()?;
-        let unread = node::script(number, kind);
-        node.hand_over(Handover::plain(socket, node::peer(), unread)?, number);
+        node.hand_over(accept(&listener, &server, number, kind, carrier)?, number);
     }
     node.wait_for(sockets);
     let mut bare_readers = Readers::start(&listener, sockets, Carrier::Plain)?;
@@ -131,7 +127,7 @@ fn fanout(
     let frames = (sockets * in_flight * rounds) as f64;
     let micros = |nanos: u64| nanos as f64 / frames / 1_000.0;
     println!(
-        "fanout {kind:?}: {sockets} sockets, {in_flight} in flight: edge {:.3} us a frame, bare loop {:.3} us, ratio {:.3}",
+        "fanout {kind:?} {carrier:?}: {sockets} sockets, {in_flight} in flight: edge {:.3} us a frame, bare loop {:.3} us, ratio {:.3}",
         micros(edge_cpu),
         micros(bare_cpu),
         edge_cpu as f64 / bare_cpu as f64,
@@ -144,6 +140,22 @@ fn fanout(
         stats.blocked.load()
     );
     Ok(())
+}
+
+/// The next socket, with all that its client will say.
+fn accept(
+    listener: &TcpListener,
+    server: &Arc<ServerConfig>,
+    number: usize,
+    kind: Kind,
+    carrier: Carrier,
+) -> Result<Handover, Box<dyn Error>> {
+    let (socket, _) = listener.accept()?;
+    let unread = node::script(number, kind);
+    match carrier {
+        Carrier::Plain => Ok(Handover::plain(socket, node::peer(), unread)?),
+        Carrier::Tls => tls::accept(server, socket, unread),
+    }
 }
 
 /// Reads one byte, or fails if the other end is gone.

@@ -2,9 +2,9 @@
 
 use std::{error::Error, io, net::TcpStream, path::Path, sync::Arc};
 
-use guildgate_server::edge::Handover;
+use guildgate_server::edge::{Handover, TlsSession};
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection,
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
@@ -29,10 +29,8 @@ pub fn accept(
     mut socket: TcpStream,
     unread: Vec<u8>,
 ) -> Result<Handover, Box<dyn Error>> {
-    let mut session = ServerConnection::new(Arc::clone(config))?;
-    while session.is_handshaking() {
-        session.complete_io(&mut socket)?;
-    }
+    let mut session = TlsSession::new(Arc::clone(config))?;
+    session.handshake(&mut socket)?;
     Ok(Handover::tls(socket, session, crate::node::peer(), unread)?)
 }
 

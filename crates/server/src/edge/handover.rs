@@ -2,11 +2,10 @@
 
 use std::{fmt, io, net::IpAddr, net::TcpStream, sync::Arc};
 
-use rustls::ServerConnection;
-
 use super::{
     codec::Deflate,
     shard::Moving,
+    tls::TlsSession,
     transport::{MemorySink, Transport},
 };
 use crate::front::Permit;
@@ -68,7 +67,7 @@ impl Handover {
     /// If the socket cannot be made non-blocking.
     pub fn tls(
         socket: TcpStream,
-        session: ServerConnection,
+        session: TlsSession,
         peer: Peer,
         unread: Vec<u8>,
     ) -> io::Result<Handover> {

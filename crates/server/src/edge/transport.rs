@@ -11,8 +11,9 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token};
-use rustls::ServerConnection;
 use socket2::SockRef;
+
+use super::tls::TlsSession;
 
 /// A connection's carrier. Never blocks: what cannot be done now is [`ErrorKind::WouldBlock`].
 pub enum Transport {
@@ -40,7 +41,7 @@ impl Transport {
     ///
     /// # Errors
     /// If the socket does not take its options.
-    pub fn tls(socket: TcpStream, session: ServerConnection) -> io::Result<Transport> {
+    pub fn tls(socket: TcpStream, session: TlsSession) -> io::Result<Transport> {
         prepare(&socket)?;
         Ok(Transport::Tls(Box::new(TlsStream {
             socket: mio::net::TcpStream::from_std(socket),
@@ -80,7 +81,7 @@ impl Transport {
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Plain(socket) => retry(|| socket.read(buffer)),
-            Transport::Tls(stream) => stream.read(buffer),
+            Transport::Tls(stream) => stream.session.read(&mut stream.socket, buffer),
             Transport::Memory(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
@@ -89,7 +90,7 @@ impl Transport {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Transport::Plain(socket) => retry(|| socket.write(bytes)),
-            Transport::Tls(stream) => stream.write(bytes),
+            Transport::Tls(stream) => stream.session.write(&mut stream.socket, bytes),
             Transport::Memory(sink) => {
                 sink.writes.fetch_add(1, Ordering::Relaxed);
                 sink.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -116,7 +117,7 @@ impl Transport {
     pub(super) fn has_unsent(&self) -> bool {
         match self {
             Transport::Plain(_) | Transport::Memory(_) => false,
-            Transport::Tls(stream) => stream.session.wants_write(),
+            Transport::Tls(stream) => stream.session.has_unsent(),
         }
     }
 
@@ -133,14 +134,7 @@ impl Transport {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match self {
             Transport::Plain(socket) => socket.shutdown(Shutdown::Write),
-            Transport::Tls(stream) => {
-                stream.session.send_close_notify();
-                stream.push_some()?;
-                if stream.session.wants_write() {
-                    return Ok(());
-                }
-                stream.socket.shutdown(Shutdown::Write)
-            }
+            Transport::Tls(stream) => stream.finish(),
             Transport::Memory(_) => Ok(()),
         }
     }
@@ -179,58 +173,16 @@ pub struct MemorySink {
 /// TLS over a non-blocking socket.
 pub struct TlsStream {
     socket: mio::net::TcpStream,
-    session: ServerConnection,
+    session: TlsSession,
 }
 
 impl TlsStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.session.reader().read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                // A peer that ends without close_notify has ended all the same.
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
-                done => return done,
-            }
-            let Self { socket, session } = self;
-            retry(|| session.read_tls(socket))?;
-            self.session
-                .process_new_packets()
-                .map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-            // A key update or an alert is answered here; what blocks goes with the next write.
-            if self.session.wants_write() {
-                self.push_some()?;
-            }
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Nothing is sealed while sealed bytes wait: they are the bound on what waits.
-        self.push()?;
-        let mut taken = 0;
-        while taken < bytes.len() {
-            taken += self.session.writer().write(&bytes[taken..])?;
-            match self.push() {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Writes all sealed bytes, or fails with `WouldBlock`.
-    fn push(&mut self) -> io::Result<()> {
-        let Self { socket, session } = self;
-        while session.wants_write() {
-            retry(|| session.write_tls(socket))?;
-        }
-        Ok(())
-    }
-
-    fn push_some(&mut self) -> io::Result<()> {
-        match self.push() {
+    /// To be called again until nothing waits.
+    fn finish(&mut self) -> io::Result<()> {
+        match self.session.finish(&mut self.socket) {
+            Ok(()) => self.socket.shutdown(Shutdown::Write),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            done => done,
+            Err(error) => Err(error),
         }
     }
 }
@@ -265,7 +217,7 @@ const SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// The kernel takes no more while so many bytes have not been sent.
 const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(super) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

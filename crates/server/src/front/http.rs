@@ -14,13 +14,13 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::{
     ClientAddress, Front, NotAdmitted,
     address::client_address,
     patient::Patient,
+    tls_stream::TlsStream,
     upgrade::{Agreed, Asked, DEFLATE_ANSWER, Refused, judge},
 };
 use crate::{
@@ -143,9 +143,9 @@ fn release(socket: Upgraded, peer: Peer) -> std::io::Result<Handover> {
             let socket = parts.io.into_inner().into_inner().into_std()?;
             Handover::plain(socket, peer, parts.read_buf.to_vec())
         }
-        Err(socket) => match socket.downcast::<TokioIo<Patient<TlsStream<TcpStream>>>>() {
+        Err(socket) => match socket.downcast::<TokioIo<Patient<TlsStream>>>() {
             Ok(parts) => {
-                let (socket, session) = parts.io.into_inner().into_inner().into_inner();
+                let (socket, session) = parts.io.into_inner().into_inner().into_parts();
                 Handover::tls(socket.into_std()?, session, peer, parts.read_buf.to_vec())
             }
             Err(_unknown) => Err(std::io::Error::other("an upgraded socket of unknown kind")),

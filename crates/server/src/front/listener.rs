@@ -103,7 +103,7 @@ struct Connection {
 impl Connection {
     async fn serve_tls(self, socket: TcpStream, tls: &Tls) {
         let within = self.front.config.header_within;
-        match tokio::time::timeout(within, tls.acceptor().accept(socket)).await {
+        match tokio::time::timeout(within, tls.accept(socket)).await {
             Ok(Ok(stream)) => self.serve(stream).await,
             Ok(Err(error)) => {
                 tracing::debug!(peer = %self.peer, %error, "a TLS handshake failed");

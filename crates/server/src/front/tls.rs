@@ -1,6 +1,7 @@
 //! TLS from a certificate and a key in files, loaded again when they change.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime},
@@ -13,8 +14,11 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+
+use super::tls_stream::TlsStream;
+use crate::edge::TlsSession;
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +32,7 @@ pub enum TlsError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The certificates cannot be read.
     #[error("`tls.certificate` is {path:?}: expected a PEM file with certificates")]
@@ -76,7 +80,7 @@ pub enum TlsError {
 /// TLS for the accept loop. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     current: Arc<Current>,
 }
 
@@ -107,7 +111,7 @@ impl Tls {
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Tls {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            config: Arc::new(config),
             current,
         })
     }
@@ -130,8 +134,10 @@ impl Tls {
         }
     }
 
-    pub(super) fn acceptor(&self) -> &TlsAcceptor {
-        &self.acceptor
+    /// Shakes hands with whoever is at the other end.
+    pub(super) async fn accept(&self, socket: TcpStream) -> io::Result<TlsStream> {
+        let session = TlsSession::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        TlsStream::accept(socket, session).await
     }
 }
 
@@ -231,3 +237,6 @@ fn load(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;
