@@ -10,7 +10,7 @@ use guildgate_load::{
     plot,
     process::Process,
     report::{Goals, Report},
-    scenario::{self, AUTHENTICATE_WITHIN, Scenario, Setting},
+    scenario::{self, Conditions, Scenario, Setting},
     spawn::{self, Spawned, Wish},
 };
 
@@ -216,6 +216,10 @@ fn measure(options: &Options) -> Result<Report> {
             (options.gateway, &options.simulator, options.pid, admin_key)
         }
     };
+    let conditions = match spawned {
+        Some(_) => options.scenario.conditions(),
+        None => Conditions::default(),
+    };
     let setting = Setting {
         gateway,
         api: Api::new(&format!("http://{gateway}"), admin_key),
@@ -229,10 +233,7 @@ fn measure(options: &Options) -> Result<Report> {
         lasting: Duration::try_from_secs_f64(options.seconds).context("--seconds is no time")?,
         full: options.full,
         attackers: options.attackers,
-        authenticate_within: match spawned {
-            Some(_) => options.scenario.authenticate_within(),
-            None => AUTHENTICATE_WITHIN,
-        },
+        authenticate_within: conditions.authenticate_within,
     };
     match &mut spawned {
         Some(spawned) if options.restart => scenario::run_over_restart(&setting, spawned),
@@ -262,7 +263,6 @@ fn spawn(options: &Options) -> Result<Spawned> {
         program,
         processor: options.pin,
         members: options.connections,
-        count_interval: options.scenario.count_interval(),
-        authenticate_within: options.scenario.authenticate_within(),
+        conditions: options.scenario.conditions(),
     })
 }

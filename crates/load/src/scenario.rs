@@ -51,46 +51,59 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// The gateway's `count_interval` that the scenario is about: where every event is to be
-    /// heard by everybody, none may be conflated.
+    /// How a gateway is to run for this scenario.
     #[must_use]
-    pub fn count_interval(self) -> &'static str {
+    pub fn conditions(self) -> Conditions {
+        let usual = Conditions::default();
         match self {
-            Scenario::Fanout | Scenario::Hostile => "0s",
+            // Every event is to be heard by everybody, so none may be conflated.
+            Scenario::Fanout => Conditions {
+                count_interval: "0s",
+                ..usual
+            },
+            // The bound is waited for.
+            Scenario::Hostile => Conditions {
+                count_interval: "0s",
+                authenticate_within: Duration::from_secs(5),
+                ..usual
+            },
+            // Who does not read answers no heartbeat either, and is to be closed for its queue.
+            Scenario::Slow => Conditions {
+                heartbeat_interval: Duration::from_secs(600),
+                ..usual
+            },
             Scenario::Idle
             | Scenario::Storm
             | Scenario::Reconnect
-            | Scenario::Slow
             | Scenario::Roles
             | Scenario::Editors
             | Scenario::FormSessions
-            | Scenario::DraftSessions => "250ms",
+            | Scenario::DraftSessions => usual,
         }
     }
 }
 
-impl Scenario {
-    /// The gateway's `limits.authenticate_within` that the scenario is run with: short where
-    /// it is waited for.
-    #[must_use]
-    pub fn authenticate_within(self) -> Duration {
-        match self {
-            Scenario::Hostile => Duration::from_secs(5),
-            Scenario::Idle
-            | Scenario::Fanout
-            | Scenario::Storm
-            | Scenario::Reconnect
-            | Scenario::Slow
-            | Scenario::Roles
-            | Scenario::Editors
-            | Scenario::FormSessions
-            | Scenario::DraftSessions => AUTHENTICATE_WITHIN,
+/// Settings of the gateway that a scenario may be about.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    /// `count_interval`.
+    pub count_interval: &'static str,
+    /// `limits.authenticate_within`.
+    pub authenticate_within: Duration,
+    /// `heartbeat.interval`.
+    pub heartbeat_interval: Duration,
+}
+
+impl Default for Conditions {
+    /// A gateway's own.
+    fn default() -> Conditions {
+        Conditions {
+            count_interval: "250ms",
+            authenticate_within: Duration::from_secs(20),
+            heartbeat_interval: Duration::from_secs(45),
         }
     }
 }
-
-/// A gateway's `limits.authenticate_within`, if it is not told another.
-pub const AUTHENTICATE_WITHIN: Duration = Duration::from_secs(20);
 
 /// What a scenario runs against, and how large.
 #[derive(Debug, Clone)]

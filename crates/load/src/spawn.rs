@@ -11,7 +11,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{clock, control::Api, scenario::users};
+use crate::{
+    clock,
+    control::Api,
+    scenario::{Conditions, users},
+};
 
 /// A gateway, a simulator and their data folder; all are gone once this is dropped.
 #[derive(Debug)]
@@ -37,10 +41,8 @@ pub struct Wish {
     pub processor: Option<u32>,
     /// How many members its guild is to have who hold [`ROLE`].
     pub members: usize,
-    /// `count_interval`: `0s` where every count is to reach every client.
-    pub count_interval: &'static str,
-    /// `limits.authenticate_within`.
-    pub authenticate_within: Duration,
+    /// Settings of the gateway's.
+    pub conditions: Conditions,
 }
 
 impl Wish {
@@ -145,10 +147,14 @@ impl Spawned {
             .env("GUILDGATE_ADMIN_KEY", ADMIN_KEY)
             .env("DISCORD_TOKEN", "simulator")
             .env("GUILDGATE_DISCORD__API_URL", &self.simulator)
-            .env("GUILDGATE_COUNT_INTERVAL", wish.count_interval)
+            .env("GUILDGATE_COUNT_INTERVAL", wish.conditions.count_interval)
             .env(
                 "GUILDGATE_LIMITS__AUTHENTICATE_WITHIN",
-                format!("{}s", wish.authenticate_within.as_secs()),
+                format!("{}s", wish.conditions.authenticate_within.as_secs()),
+            )
+            .env(
+                "GUILDGATE_HEARTBEAT__INTERVAL",
+                format!("{}s", wish.conditions.heartbeat_interval.as_secs()),
             )
             .env("GUILDGATE_LOG__LEVEL", "warn");
         self.pid = self.run(serve)?;

@@ -20,7 +20,7 @@ use crate::{
     clock,
     control::{Api, Discord, Wanted},
     engine::Manner,
-    scenario::AUTHENTICATE_WITHIN,
+    scenario::Conditions,
     spawn::{self, Spawned, Wish, free_port},
 };
 
@@ -137,8 +137,10 @@ fn guildgate(places: &Places) -> Result<Peer> {
         program: places.guildgate.clone(),
         processor: places.processor,
         members: 1,
-        count_interval: "0s",
-        authenticate_within: AUTHENTICATE_WITHIN,
+        conditions: Conditions {
+            count_interval: "0s",
+            ..Conditions::default()
+        },
     })?;
     let api = Api::new(&format!("http://{}", spawned.gateway), spawn::ADMIN_KEY);
     let token = api.issue(Wanted {

@@ -10,7 +10,7 @@ use crate::{
     report::{Report, Times, Wanted},
 };
 
-/// The same events twice: to good clients alone, then with one in ten that stops reading. The
+/// The same events twice, as often: to good clients alone, then with one in ten that stops reading. The
 /// others' latency must not change, and every slow one must be closed with 4010 while it does
 /// not read, once no more was written to it than a socket may take, and the queue holds.
 pub fn run(setting: &Setting) -> Result<Report> {
@@ -28,7 +28,7 @@ pub fn run(setting: &Setting) -> Result<Report> {
     let identities = audience.identities(setting, good)?;
     let took = audience.gather(setting.ramp, as_links(identities, Manner::Good))?;
     audience.tell(&mut report, good.len(), took);
-    let alone = edits(setting, &mut audience, role, 1)?;
+    let alone = edits(setting, &mut audience, role, FILLING)?;
     let identities = audience.identities(setting, slow)?;
     audience.gather(setting.ramp, as_links(identities, Manner::StopsReading))?;
     let before = setting.process.map(|process| process.cost()).transpose()?;

@@ -198,7 +198,7 @@ keys! {
             None => None,
             Some(count) => Some(u8::try_from(count).ok().filter(|&count| count <= 64)?),
         };
-    "edge.deflate", Kind::OneOf(&["off", "on"]), "off",
+    "edge.deflate", Kind::OneOf(&["off", "on"]), "on",
         "Whether frames are deflated for clients that offer permessage-deflate; each once for all its receivers.",
         |c, v| c.deflate = v.one_of(DEFLATE)?;
     "edge.deflate_bytes", Kind::Size, "1KiB",
