@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
-import { hasValue, launch, says, signIn } from "./browser.js";
-import { Demo, until } from "./demo.js";
+import { hasValue, says, signIn } from "./browser.js";
+import { until } from "./demo.js";
+import { close, open } from "./stage.js";
 
-/** @type {Demo} */ let demo;
+/** @type {import("./demo.js").Demo} */ let demo;
 /** @type {import("playwright-core").Browser} */ let browser;
 /** @type {Record<string, { uid: string }>} */ let people;
 /** @type {string} */ let guild;
@@ -20,17 +21,10 @@ const path = { id: "path", title: "Which path?", type: 2, options: ["Left", "Rig
 const age = { id: "age", title: "How old are you?", type: 0, length: [1, 3], required: true };
 
 before(async () => {
-  demo = await Demo.start();
-  browser = await launch();
-  const offer = await demo.offer();
-  guild = offer.guilds[0].id;
-  people = Object.fromEntries(offer.accounts.map((/** @type {any} */ account) => [account.tag, account]));
+  ({ demo, browser, guild, people } = await open());
 });
 
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
+after(() => close(browser, demo));
 
 /** @param {any} more */
 const publish = (more) =>

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 
-import { hasValue, launch, says, signIn, slowLine } from "./browser.js";
-import { Demo, until } from "./demo.js";
+import { hasValue, says, signIn, slowLine } from "./browser.js";
+import { until } from "./demo.js";
+import { close, open } from "./stage.js";
 
-/** @type {Demo} */ let demo;
+/** @type {import("./demo.js").Demo} */ let demo;
 /** @type {import("playwright-core").Browser} */ let browser;
 /** @type {Record<string, { uid: string }>} */ let people;
 /** @type {string} */ let guild;
@@ -18,17 +19,10 @@ const TITLE = '[data-path="/sections/0/title"]';
 const STATUS = '[data-key="status"]';
 
 before(async () => {
-  demo = await Demo.start();
-  browser = await launch();
-  const offer = await demo.offer();
-  guild = offer.guilds[0].id;
-  people = Object.fromEntries(offer.accounts.map((/** @type {any} */ account) => [account.tag, account]));
+  ({ demo, browser, guild, people } = await open());
 });
 
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
+after(() => close(browser, demo));
 
 const form = async () => (await demo.api("GET", `/guilds/${guild}/form`)).document;
 

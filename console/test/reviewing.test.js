@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { launch, says, signIn } from "./browser.js";
-import { ADMIN_KEY, Demo, until } from "./demo.js";
+import { says, signIn } from "./browser.js";
+import { ADMIN_KEY, until } from "./demo.js";
+import { close, open } from "./stage.js";
 
-/** @type {Demo} */ let demo;
+/** @type {import("./demo.js").Demo} */ let demo;
 /** @type {import("playwright-core").Browser} */ let browser;
 /** @type {Record<string, { uid: string }>} */ let people;
 /** @type {string} */ let guild;
@@ -14,17 +15,10 @@ import { ADMIN_KEY, Demo, until } from "./demo.js";
 const ROLE_NEWCOMER = "1190000000000000106";
 
 before(async () => {
-  demo = await Demo.start();
-  browser = await launch();
-  const offer = await demo.offer();
-  guild = offer.guilds[0].id;
-  people = Object.fromEntries(offer.accounts.map((/** @type {any} */ account) => [account.tag, account]));
+  ({ demo, browser, guild, people } = await open());
 });
 
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
+after(() => close(browser, demo));
 
 /** @param {string} name */
 const as = (name) => signIn(browser, demo, people[name].uid);

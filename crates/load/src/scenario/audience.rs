@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Setting;
+use super::{Setting, users};
 use crate::{
     clock,
     control::{Emission, Wanted},
@@ -133,6 +133,21 @@ impl Sight {
 }
 
 impl Audience {
+    /// Full sessions of as many users as there are to be connections, who all hold one role:
+    /// them, and the role.
+    pub fn of_members(setting: &Setting, report: &mut Report) -> Result<(Audience, u64)> {
+        let users = users(setting.connections);
+        let role = setting.role(&users)?;
+        let mut audience = Audience::new(setting)?;
+        let who = audience
+            .identities(setting, &users)?
+            .into_iter()
+            .map(|identity| (identity, Manner::Good, None));
+        let took = audience.gather(setting.ramp, who)?;
+        audience.tell(report, setting.connections, took);
+        Ok((audience, role))
+    }
+
     /// Nobody yet.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Setting, audience::Audience, reconnect::AT_ONCE, users};
+use super::{Setting, audience::Audience, reconnect::AT_ONCE};
 use crate::{clock, engine::Manner, process::Process, report::Report, spawn::Spawned};
 
 /// Full sessions on one guild; the gateway is told to stop, closes them, and is started again.
@@ -13,15 +13,7 @@ use crate::{clock, engine::Manner, process::Process, report::Report, spawn::Spaw
 pub fn run(setting: &Setting, gateway: &mut Spawned) -> Result<Report> {
     let mut report = Report::new("reconnect --restart");
     let setting = &setting.full();
-    let users = users(setting.connections);
-    let role = setting.role(&users)?;
-    let mut audience = Audience::new(setting)?;
-    let identities = audience.identities(setting, &users)?;
-    let who = identities
-        .into_iter()
-        .map(|identity| (identity, Manner::Good, None));
-    let took = audience.gather(setting.ramp, who)?;
-    audience.tell(&mut report, setting.connections, took);
+    let (mut audience, role) = Audience::of_members(setting, &mut report)?;
     let wanted = audience.engine.open();
 
     audience.engine.keep_lost();

@@ -4,26 +4,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Setting, audience::Audience, users};
-use crate::{
-    engine::Manner,
-    report::{Report, Wanted},
-};
+use super::{Setting, audience::Audience};
+use crate::report::{Report, Wanted};
 
 /// Everybody holds one role; it is changed, and each must hear of their own permissions, once a
 /// change.
 pub fn run(setting: &Setting) -> Result<Report> {
     let mut report = Report::new("roles");
     let setting = &setting.full();
-    let users = users(setting.connections);
-    let role = setting.role(&users)?;
-    let mut audience = Audience::new(setting)?;
-    let identities = audience.identities(setting, &users)?;
-    let who = identities
-        .into_iter()
-        .map(|identity| (identity, Manner::Good, None));
-    let took = audience.gather(setting.ramp, who)?;
-    audience.tell(&mut report, setting.connections, took);
+    let (mut audience, role) = Audience::of_members(setting, &mut report)?;
 
     let before = setting.process.map(|process| process.cost()).transpose()?;
     let edits = (setting.lasting.as_secs_f64() * setting.rate).max(1.0) as u32;
