@@ -10,6 +10,7 @@
 //! finds the session that an input is for.
 
 mod content;
+mod crowd;
 mod entry;
 mod machine;
 mod ordered;

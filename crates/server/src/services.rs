@@ -206,9 +206,11 @@ impl Services {
                     .await;
             }
             Ask::Acknowledge { user, ids } => {
-                let done = self.timed(self.parts.store.acknowledge(user, &ids)).await;
+                let now = self.parts.clock.now().wall;
+                let acknowledge = self.parts.store.acknowledge(user, &ids, now);
+                let done = self.timed(acknowledge).await;
                 self.recent.acknowledged(user, ids.clone(), done, || {
-                    self.acknowledged(user, ids.into());
+                    self.forget_notices(user, ids.into());
                 });
                 self.tell(
                     client,
@@ -276,7 +278,7 @@ impl Services {
     }
 
     /// The user's other clients need not be told of these any more.
-    fn acknowledged(&self, user: UserId, ids: Arc<[NotificationId]>) {
+    fn forget_notices(&self, user: UserId, ids: Arc<[NotificationId]>) {
         if ids.is_empty() {
             return;
         }

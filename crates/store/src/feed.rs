@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use guildgate_model::{
-    ApplicationId, GuildId, Notification, Revision, SubmissionStatus, TokenId, TokenKind, UnixMs,
-    UserId,
+    ApplicationId, GuildId, Notification, NotificationId, Revision, SubmissionStatus, TokenId,
+    TokenKind, UnixMs, UserId,
 };
 use tokio::sync::watch;
 
@@ -42,6 +42,13 @@ pub enum ChangeKind {
         user: UserId,
         /// The whole of it, since it may be out of the inbox by the time this is read.
         notification: Notification,
+    },
+    /// Notifications were acknowledged, and are out of the inbox: no session need be told of them.
+    NotificationsAcknowledged {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        ids: Vec<NotificationId>,
     },
     /// A form or a draft has a new version.
     DocumentChanged {

@@ -61,10 +61,15 @@ pub trait Inbox: Send + Sync {
     async fn mark_delivered(&self, user: UserId, ids: &[NotificationId])
     -> Result<u64, StoreError>;
 
-    /// The user acknowledged these, perhaps none: gone. Ids that are not theirs are passed over. Answers how
-    /// many are gone.
+    /// The user acknowledged these, perhaps none: gone, and the feed says which. Ids that are not
+    /// theirs are passed over. Answers how many are gone.
     ///
     /// # Errors
     /// [`StoreError`] if the database failed.
-    async fn acknowledge(&self, user: UserId, ids: &[NotificationId]) -> Result<u64, StoreError>;
+    async fn acknowledge(
+        &self,
+        user: UserId,
+        ids: &[NotificationId],
+        now: UnixMs,
+    ) -> Result<u64, StoreError>;
 }

@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use super::{
     Ask, Caller, Credentials, FormSession, HEARTBEAT_INTERVAL, NotVerified, Output,
-    PARTICIPANTS_MAX, PRESENCE_USERS_MAX, REAUTH_WITHIN, Standing, Ticket, Verified,
+    PARTICIPANTS_MAX, REAUTH_WITHIN, Standing, Ticket, Verified,
     content::Content,
     machine::answer,
-    participant::{Auth, Link, Participant, Share},
+    participant::{Auth, Link, Participant},
     refusal,
 };
 use crate::{ClientId, client::Refusal};
@@ -91,31 +91,23 @@ impl FormSession {
         else {
             return answer(out, client, Err(refusal::unavailable()));
         };
-        let data = self.started(participant.standing, content, Some(client));
+        let user = participant.user;
+        let is_alone = self.participants.clients_of(user).len() == 1;
+        let own = is_alone.then_some(user);
+        let data = self.started(participant.standing, content, own);
         answer(out, client, Ok(data));
+        let named = self.named(own);
+        self.note_named(client, named);
     }
 
-    /// `data` of a start's answer; `own` is the client if it is in already.
-    fn started(
-        &self,
-        standing: Standing,
-        content: &Content,
-        own: Option<ClientId>,
-    ) -> Box<RawValue> {
-        let alone = own
-            .and_then(|own| self.participants.find(own))
-            .map(|one| one.user)
-            .filter(|user| self.participants.clients_of(*user).len() == 1);
-        let others = self
-            .participants
-            .users()
-            .filter(|(user, _)| Some(*user) != alone);
+    /// `data` of a start's answer; `own` is the user of a client that is in already, by no other.
+    fn started(&self, standing: Standing, content: &Content, own: Option<UserId>) -> Box<RawValue> {
         let started = SessionStarted {
             gid: self.key.guild,
             apv: content.newest(),
             document: &content.document,
-            participants: others
-                .take(PRESENCE_USERS_MAX)
+            participants: self
+                .others(own)
                 .map(|(uid, tag)| ParticipantView { uid, tag })
                 .collect(),
             heartbeat_interval: u64::try_from(HEARTBEAT_INTERVAL.as_millis()).unwrap_or(u64::MAX),
@@ -237,6 +229,7 @@ impl FormSession {
             return answer(out, client, Err(refusal::unavailable()));
         };
         answer(out, client, Ok(self.started(standing, content, None)));
+        let named = self.named(None);
         let who = ParticipantView {
             uid: user,
             tag: &tag,
@@ -245,9 +238,8 @@ impl FormSession {
         let mut participant = Participant::new(user, tag, standing, verified, now);
         participant.link = link;
         participant.nonce = nonce;
-        if self.participants.insert(client, participant, now) == Share::Only {
-            self.tell_presence(client, &event, out);
-        }
+        let share = self.participants.insert(client, participant, now);
+        self.tell_joined(client, share, named, &event, out);
     }
 
     /// Whether somebody who waits to start cannot go on without the document.

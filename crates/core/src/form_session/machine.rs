@@ -13,10 +13,11 @@ use guildgate_wire::{
 use serde_json::value::RawValue;
 
 use super::{
-    Ask, Caller, Command, HEARTBEAT_INTERVAL, Input, NotVerified, Output, PRESENCE_USERS_MAX,
-    REAUTH_WITHIN, Reply, SessionKey, Standing, Ticket, Verified,
+    Ask, Caller, Command, HEARTBEAT_INTERVAL, Input, NotVerified, Output, REAUTH_WITHIN, Reply,
+    SessionKey, Standing, Ticket, Verified,
+    crowd::Crowd,
     entry::{Stage, Starting},
-    participant::{Auth, Heartbeat, Link, Participants, Share},
+    participant::{Auth, Heartbeat, Link, Participants},
     queue::Patches,
     refusal,
 };
@@ -27,6 +28,8 @@ use crate::{ClientId, client::Refusal};
 pub struct FormSession {
     pub(super) key: SessionKey,
     pub(super) participants: Participants,
+    /// While there are too many users to tell of each; none otherwise.
+    pub(super) crowd: Option<Box<Crowd>>,
     pub(super) patches: Patches,
     pub(super) starting: BTreeMap<ClientId, Starting>,
     pub(super) checks: BTreeMap<Ticket, ClientId>,
@@ -44,6 +47,7 @@ impl FormSession {
         FormSession {
             key,
             participants: Participants::default(),
+            crowd: None,
             patches: Patches::default(),
             starting: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -228,6 +232,7 @@ impl FormSession {
             self.participants.remove(client);
             self.tell_end(client, EndReason::GuildGone, out);
         }
+        self.crowd = None;
     }
 
     fn on_reply(&mut self, now: Now, ticket: Ticket, reply: Reply, out: &mut Vec<Output>) {
@@ -348,14 +353,11 @@ impl FormSession {
         let Some((participant, share)) = self.participants.remove(client) else {
             return;
         };
-        if share == Share::Only {
-            let who = ParticipantView {
-                uid: participant.user,
-                tag: &participant.tag,
-            };
-            let event = EventFrame::session_leave(self.key.guild, &who);
-            self.tell_presence(client, &event, out);
-        }
+        let who = ParticipantView {
+            uid: participant.user,
+            tag: &participant.tag,
+        };
+        self.tell_left(client, share, &who, out);
     }
 
     pub(super) fn tell_presence(
@@ -364,9 +366,6 @@ impl FormSession {
         event: &Arc<EventFrame>,
         out: &mut Vec<Output>,
     ) {
-        if self.participants.count_users() > PRESENCE_USERS_MAX {
-            return;
-        }
         for client in self
             .participants
             .clients()

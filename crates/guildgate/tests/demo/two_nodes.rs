@@ -93,6 +93,50 @@ async fn what_one_node_does_to_a_user_the_other_does_too() {
 }
 
 #[tokio::test]
+async fn what_is_acknowledged_at_one_node_is_not_replayed_by_the_other() {
+    let pair = Pair::start().await;
+    let ada = pair.person(ADA).await;
+    let mut away = pair.a.dial().await;
+    let session = away.authenticate(Some(&ada.token), Some(ADA)).await;
+    let seen = away.seen;
+    drop(away);
+    let mut here = ada.connect(&pair.b).await;
+    let mut watching = ada.connect(&pair.a).await;
+    let path = format!("/users/{ADA}/notifications");
+    let notify = async |note: &str| {
+        let note = json!({"gid": REST, "proccessed_type": 2, "note": note});
+        pair.a.send("POST", &path, Some(note)).await
+    };
+    let first = notify("seen at the other node").await;
+    let (told, _) = here.event("APPLICATION_REVIWED").await;
+    assert_eq!(told, first);
+    let ids = json!({"ids": [first["id"]]});
+    let answer = here.command("NOTIFICATIONS_ACK", ids).await;
+    assert_eq!(answer["data"], json!({"success": true}));
+    // The feed tells in order: who hears of the second has heard of the acknowledgement.
+    let second = notify("seen by nobody").await;
+    while watching.event("APPLICATION_REVIWED").await.0 != second {}
+
+    let mut again = pair.a.dial().await;
+    let resume = json!({"session_id": session["session_id"], "seq": seen});
+    let wish = json!({"token": ada.token, "uid": ADA, "resume": resume});
+    again.send(json!({"op": 1, "d": wish})).await;
+    let resumed = again.frame().await;
+    assert_eq!(resumed["d"]["resumed"], true, "{resumed}");
+    let missed = &resumed["d"]["missed_notifications"];
+    assert!(
+        missed
+            .as_array()
+            .expect("a list")
+            .iter()
+            .all(|one| *one != first),
+        "{missed}"
+    );
+    let (told, _) = again.event("APPLICATION_REVIWED").await;
+    assert_eq!(told, second, "the first was acknowledged");
+}
+
+#[tokio::test]
 async fn a_token_is_used_as_often_as_it_may_be_and_not_once_more() {
     let pair = Pair::start().await;
     let mut visitors = Vec::new();

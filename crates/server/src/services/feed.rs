@@ -162,6 +162,12 @@ impl Feed {
                     self.services.parts.edges.send_all(&message);
                 });
             }
+            ChangeKind::NotificationsAcknowledged { user, ids } => {
+                let told = Told::Acknowledged(user, ids.clone());
+                self.services.recent.tell(told, || {
+                    self.services.forget_notices(user, ids.into());
+                });
+            }
             ChangeKind::DocumentChanged { key, revision } => {
                 let key = session_key(key);
                 hub.send_to_sessions(SessionsInput::Changed { key, revision });

@@ -62,12 +62,16 @@ impl Recent {
     }
 
     /// Remembers something, and lets `tell` tell the shards. A notification that the inbox showed
-    /// before the feed came to it, and that has been acknowledged since, is told to nobody.
+    /// before the feed came to it, and that has been acknowledged since, is told to nobody; nor is
+    /// an acknowledgement that this process took itself, and told when it did.
     pub(super) fn tell(&self, told: Told, tell: impl FnOnce()) {
         let mut log = self.lock();
-        if let Told::Notification(user, notification) = &told
-            && log.is_acknowledged(*user, notification.id)
-        {
+        let is_known = match &told {
+            Told::Notification(user, notification) => log.is_acknowledged(*user, notification.id),
+            Told::Acknowledged(user, ids) => log.has_told(*user, ids),
+            Told::Revoked(_) => false,
+        };
+        if is_known {
             return;
         }
         log.note(told);
@@ -133,18 +137,25 @@ impl Recent {
 
 impl Log {
     fn is_acknowledged(&self, user: UserId, id: NotificationId) -> bool {
-        let under_way = self.under_way.iter().map(|(owner, ids)| (owner, ids));
-        let done = self
+        let mut under_way = self.under_way.iter();
+        under_way.any(|(owner, ids)| *owner == user && ids.contains(&id))
+            || self.has_told(user, &[id])
+    }
+
+    /// Whether the shards were told that all of these are acknowledged. One under way may yet fail,
+    /// or seem to.
+    fn has_told(&self, user: UserId, ids: &[NotificationId]) -> bool {
+        let told = self
             .entries
             .iter()
             .rev()
             .filter_map(|(_, told)| match told {
-                Told::Acknowledged(owner, ids) => Some((owner, ids)),
-                Told::Notification(..) | Told::Revoked(_) => None,
+                Told::Acknowledged(owner, ids) if *owner == user => Some(ids),
+                Told::Acknowledged(..) | Told::Notification(..) | Told::Revoked(_) => None,
             });
-        under_way
-            .chain(done)
-            .any(|(owner, ids)| *owner == user && ids.contains(&id))
+        let of_user: Vec<_> = told.collect();
+        ids.iter()
+            .all(|id| of_user.iter().any(|told| told.contains(id)))
     }
 
     fn note(&mut self, told: Told) {

@@ -397,6 +397,23 @@ async fn what_is_acknowledged_is_told_to_every_shard() {
 }
 
 #[tokio::test]
+async fn what_is_acknowledged_at_another_process_is_told_to_every_shard() {
+    let harness = Harness::ready().await;
+    let stop = harness.start_feed().await;
+    let id = harness.notify().await;
+    let told = harness.next_to_edge().await;
+    assert!(matches!(told, (None, ToEdge::User(USER, _))), "{told:?}");
+    let now = Clock::start().now().wall;
+    let elsewhere = harness.store.acknowledge(USER, &[id], now).await;
+    assert_eq!(elsewhere.expect("a database"), 1);
+    match harness.next_to_edge().await {
+        (None, ToEdge::Acknowledged(USER, ids)) => assert_eq!(*ids, [id]),
+        other => panic!("not the acknowledgement: {other:?}"),
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_is_told_to_the_hub() {
     let harness = Harness::ready().await;
     let left = harness.ask.send(FromEdge::Left {

@@ -133,6 +133,10 @@ enum Stored {
         note: Option<Box<str>>,
         at: UnixMs,
     },
+    NotificationsAcknowledged {
+        user: UserId,
+        ids: Vec<NotificationId>,
+    },
     DocumentChanged {
         guild: GuildId,
         /// Whose draft; a form if nobody's.
@@ -174,6 +178,12 @@ impl From<&ChangeKind> for Stored {
                 note: notification.note.clone(),
                 at: notification.at,
             },
+            ChangeKind::NotificationsAcknowledged { user, ref ids } => {
+                Stored::NotificationsAcknowledged {
+                    user,
+                    ids: ids.clone(),
+                }
+            }
             ChangeKind::DocumentChanged { key, revision } => Stored::DocumentChanged {
                 guild: key.guild(),
                 user: match key {
@@ -229,6 +239,9 @@ impl TryFrom<Stored> for ChangeKind {
                     at,
                 },
             },
+            Stored::NotificationsAcknowledged { user, ids } => {
+                ChangeKind::NotificationsAcknowledged { user, ids }
+            }
             Stored::DocumentChanged {
                 guild,
                 user,

@@ -76,7 +76,12 @@ impl<E: Engine> Inbox for SqlStore<E> {
             .await
     }
 
-    async fn acknowledge(&self, user: UserId, ids: &[NotificationId]) -> Result<u64, StoreError> {
+    async fn acknowledge(
+        &self,
+        user: UserId,
+        ids: &[NotificationId],
+        now: UnixMs,
+    ) -> Result<u64, StoreError> {
         let ids = ids.to_vec();
         self.engine
             .write("acknowledging notifications", move |sql| {
@@ -84,7 +89,13 @@ impl<E: Engine> Inbox for SqlStore<E> {
                     "INSERT INTO acknowledgers (user_id) VALUES ($1) ON CONFLICT DO NOTHING",
                     params![user],
                 )?;
-                remove(sql, user, &ids)
+                let ids = remove(sql, user, &ids)?;
+                let removed = ids.len() as u64;
+                if removed > 0 {
+                    let change = ChangeKind::NotificationsAcknowledged { user, ids };
+                    feed::append(sql, &change, now)?;
+                }
+                Ok(removed)
             })
             .await
     }
@@ -134,13 +145,21 @@ pub(super) fn announce(
     feed::append(sql, &change, now)
 }
 
-fn remove(sql: &mut dyn Sql, user: UserId, ids: &[NotificationId]) -> Result<u64, StoreError> {
-    let mut removed = 0;
+/// Which of them were there. What was not is told to nobody: else a client could fill the feed.
+fn remove(
+    sql: &mut dyn Sql,
+    user: UserId,
+    ids: &[NotificationId],
+) -> Result<Vec<NotificationId>, StoreError> {
+    let mut removed = Vec::new();
     for &id in ids {
-        removed += sql.execute(
+        let gone = sql.execute(
             "DELETE FROM notifications WHERE id = $1 AND user_id = $2",
             params![id, user],
         )?;
+        if gone > 0 {
+            removed.push(id);
+        }
     }
     Ok(removed)
 }

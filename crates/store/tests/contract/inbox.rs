@@ -95,7 +95,7 @@ contract! {
         let first = add(&*nodes[0], USER).await;
         assert_eq!(
             nodes[0]
-                .acknowledge(USER, &[first])
+                .acknowledge(USER, &[first], NOW)
                 .await
                 .expect("acknowledged"),
             1
@@ -116,7 +116,7 @@ contract! {
         );
         assert_eq!(
             nodes[1]
-                .acknowledge(USER, &[second])
+                .acknowledge(USER, &[second], NOW)
                 .await
                 .expect("acknowledged"),
             1
@@ -124,7 +124,7 @@ contract! {
         assert_eq!(pending(&*nodes[0], USER).await, [third]);
         assert_eq!(
             nodes[1]
-                .acknowledge(USER, &[second])
+                .acknowledge(USER, &[second], NOW)
                 .await
                 .expect("acknowledged"),
             0,
@@ -140,7 +140,7 @@ contract! {
         assert_eq!(pending(&*store, USER).await, []);
         assert_eq!(
             store
-                .acknowledge(USER, &[first])
+                .acknowledge(USER, &[first], NOW)
                 .await
                 .expect("acknowledged"),
             1
@@ -152,7 +152,7 @@ contract! {
         let store = database.open().await;
         let first = add(&*store, USER).await;
         store.mark_delivered(USER, &[first]).await.expect("marked");
-        assert_eq!(store.acknowledge(USER, &[]).await.expect("answered"), 0);
+        assert_eq!(store.acknowledge(USER, &[], NOW).await.expect("answered"), 0);
         assert_eq!(pending(&*store, USER).await, [first], "waits again");
     }
 
@@ -162,7 +162,7 @@ contract! {
         store.mark_delivered(USER, &[first]).await.expect("marked");
         let second = add(&*store, USER).await;
         store.mark_delivered(USER, &[second]).await.expect("marked");
-        assert_eq!(store.acknowledge(USER, &[]).await.expect("answered"), 0);
+        assert_eq!(store.acknowledge(USER, &[], NOW).await.expect("answered"), 0);
         assert_eq!(pending(&*store, USER).await, [second]);
     }
 
@@ -170,7 +170,7 @@ contract! {
         let store = database.open().await;
         let mine = add(&*store, USER).await;
         assert_eq!(
-            store.acknowledge(OTHER, &[mine]).await.expect("answered"),
+            store.acknowledge(OTHER, &[mine], NOW).await.expect("answered"),
             0
         );
         assert_eq!(
@@ -180,7 +180,7 @@ contract! {
                 .expect("answered"),
             0
         );
-        assert_eq!(store.acknowledge(USER, &[]).await.expect("answered"), 0);
+        assert_eq!(store.acknowledge(USER, &[], NOW).await.expect("answered"), 0);
         assert_eq!(
             store
                 .mark_delivered(USER, &[NotificationId(12345)])
@@ -211,15 +211,32 @@ contract! {
         let store = database.open().await;
         let added = store.add_notification(to(USER), NOW).await.expect("added");
         store
-            .acknowledge(USER, &[added.id])
+            .acknowledge(USER, &[added.id], NOW)
             .await
             .expect("acknowledged");
-        let changes = store.changes_after(Cursor(0), 10).await.expect("read");
+        let changes = store.changes_after(Cursor(0), 1).await.expect("read");
         assert_eq!(changes.len(), 1);
         let expected = ChangeKind::NotificationAdded {
             user: USER,
             notification: added,
         };
         assert_eq!(changes[0].kind, expected);
+    }
+
+    async fn the_feed_tells_which_were_acknowledged_and_of_no_others(database) {
+        let store = database.open().await;
+        let [first, second] = [add(&*store, USER).await, add(&*store, USER).await];
+        let foreign = add(&*store, OTHER).await;
+        let before = store.head().await.expect("read");
+        for ids in [&[first, foreign, second][..], &[first, foreign], &[]] {
+            store.acknowledge(USER, ids, later(3)).await.expect("acknowledged");
+        }
+        let changes = store.changes_after(before, 10).await.expect("read");
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        let expected = ChangeKind::NotificationsAcknowledged {
+            user: USER,
+            ids: vec![first, second],
+        };
+        assert_eq!((&changes[0].kind, changes[0].at), (&expected, later(3)));
     }
 }

@@ -105,7 +105,7 @@ async fn notify(writer: &Writer, number: u64) -> String {
     }
     writer
         .store
-        .acknowledge(user, &[added.id])
+        .acknowledge(user, &[added.id], writer.now)
         .await
         .expect("acknowledged");
     format!("acknowledged {user}")

@@ -112,6 +112,38 @@ fn a_restored_session_waits_a_whole_window_and_then_is_over() {
 }
 
 #[test]
+fn a_session_that_an_earlier_version_left_goes_on() {
+    let earlier = json!({
+        "edge": 3, "random": [7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7],
+        "user": "1234", "token": "1", "guild": "7",
+        "notices": {"unproved": ["4"], "named": ["4", "5"], "acknowledged": ["5"]},
+        "outbox": {"floor": 1, "last": 4, "events": [
+            [2, "{\"op\":5,\"t\":\"X\",\"ev\":\"X\",\"d\":{\"number\":2}", null],
+            [4, "{\"op\":5,\"t\":\"X\",\"ev\":\"X\",\"d\":{\"number\":4}", "6"],
+        ]},
+    });
+    let saved: SavedSession = serde_json::from_value(earlier.clone()).expect("it is read");
+    assert_eq!(serde_json::to_value(&saved).expect("JSON"), earlier);
+    assert_eq!((saved.edge(), saved.token()), (3, TOKEN));
+    let (now, limits) = (Now::default(), Limits::default());
+    let mut rig = Rig {
+        client: Client::restore(now, 0, &limits, saved),
+        now,
+        limits,
+    };
+    assert_eq!(rig.client.guild(), Some(GUILD));
+    assert_eq!(rig.hear(&certain(5)), Admission::Kept);
+    let frames = rig.go_on(1);
+    assert_eq!(frames[0]["d"]["resumed"], true);
+    let heard: Vec<_> = frames[1..]
+        .iter()
+        .map(|frame| (frame["s"].as_u64(), frame["d"]["number"].as_u64()))
+        .collect();
+    let expected = [(2, 2), (4, 4), (5, 5)].map(|(s, number)| (Some(s), Some(number)));
+    assert_eq!(heard, expected);
+}
+
+#[test]
 fn a_session_in_the_middle_of_something_is_not_kept() {
     let mut rig = Rig::full();
     rig.command("CONNECT_GUILD", json!({ "token": "g", "gid": GUILD }));

@@ -1,6 +1,9 @@
 //! Coming, staying and going.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use guildgate_model::Permissions;
 use guildgate_wire::ErrorCode;
@@ -157,6 +160,87 @@ fn a_crowd_is_not_told_of_everybody() {
     };
     let listed = data["participants"].as_array().map(Vec::len);
     assert_eq!(listed, Some(PRESENCE_USERS_MAX));
+}
+
+/// What each client makes of the lists, JOINs and LEAVEs that it is told.
+#[derive(Default)]
+struct Lists(BTreeMap<u32, BTreeSet<String>>);
+
+impl Lists {
+    fn take(&mut self, said: Vec<Said>) {
+        let text = |value: &Value| value["uid"].as_str().expect("an id").to_owned();
+        for said in said {
+            match said {
+                Said::Done(slot, data) if data.get("participants").is_some() => {
+                    let list = data["participants"].as_array().expect("a list");
+                    self.0.insert(slot, list.iter().map(text).collect());
+                }
+                Said::Told(slot, name, data) => {
+                    let list = self.0.get_mut(&slot).expect("it has a list");
+                    match name.as_str() {
+                        "APPLICATION_SESSION_JOIN" => {
+                            assert!(list.insert(text(&data)), "{slot} is told twice: {data}");
+                        }
+                        "APPLICATION_SESSION_LEAVE" => {
+                            assert!(list.remove(&text(&data)), "{slot} knew nobody: {data}");
+                        }
+                        _ => {}
+                    }
+                }
+                Said::Done(..) | Said::Refused(..) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_is_brought_up_to_date_once_a_crowd_is_none_any_more() {
+    let user = |slot: u32| guildgate_model::UserId(100 + u64::from(slot));
+    let many = u32::try_from(PRESENCE_USERS_MAX).expect("small");
+    let mut stage = Stage::new(Target::Form);
+    let mut lists = Lists::default();
+    let mut here = BTreeMap::new();
+    let come = |stage: &mut Stage, lists: &mut Lists, here: &mut BTreeMap<_, _>, slot, user| {
+        lists.take(stage.named_start(slot, user, MANAGER, Some("once")));
+        lists.take(stage.verify(slot));
+        if here.is_empty() {
+            lists.take(stage.open(document(), Vec::new()));
+        }
+        here.insert(slot, user);
+    };
+    // Ids between theirs come later, so that a list leaves out old and new.
+    for slot in (0..many).rev() {
+        come(&mut stage, &mut lists, &mut here, slot, user(2 * slot));
+    }
+    for round in 0..3 {
+        let first = 1_000 * (round + 1);
+        for slot in first..first + 40 {
+            // The last is a second connection of the one before.
+            let user = user(2 * (slot - first).min(38) + 1 + 100 * round);
+            come(&mut stage, &mut lists, &mut here, slot, user);
+        }
+        lists.take(stage.named_start(0, user(0), MANAGER, Some("once")));
+        let gone: Vec<u32> = here.keys().copied().skip(1).step_by(3).take(45).collect();
+        for slot in gone {
+            lists.take(stage.input(Input::Closed(client(slot))));
+            here.remove(&slot);
+            lists.0.remove(&slot);
+        }
+        let users: BTreeSet<String> = here.values().map(ToString::to_string).collect();
+        assert!(users.len() <= PRESENCE_USERS_MAX);
+        for (slot, user) in &here {
+            let own = user.to_string();
+            let mut seen = lists.0[slot].clone();
+            seen.insert(own);
+            assert_eq!(seen, users, "round {round}, client {slot}");
+        }
+        // Back to where one more makes a crowd.
+        let missing = PRESENCE_USERS_MAX - users.len();
+        for number in 0..u32::try_from(missing).expect("small") {
+            let slot = first + 100 + number;
+            come(&mut stage, &mut lists, &mut here, slot, user(slot));
+        }
+    }
 }
 
 #[test]

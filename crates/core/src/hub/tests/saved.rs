@@ -164,6 +164,47 @@ fn guilds_beyond_one_chunk_all_come_back() {
     assert_eq!(restarted(&before).hub.guild_count(), 292);
 }
 
+/// A chunk as versions wrote it that kept neither members nor joiners, nor since when the link
+/// was down.
+const EARLIER: &str = r#"{
+    "guilds": [{
+        "id": "1", "name": "Earlier", "owner": "100", "icon": "icon", "banner": null,
+        "description": null, "vanity": null, "premium_tier": 2, "verification_level": 1,
+        "mfa_level": 0, "nsfw": false, "member_count": 10, "counted_at": 1700000000000,
+        "outage_since": null,
+        "roles": [["1", "1024", 0], ["20", "32", 7], ["30", "8", 9]],
+        "emojis": [["3", "wave", true]]
+    }],
+    "unshown": {"awaited": ["5"], "dark": ["6"]}
+}"#;
+
+#[test]
+fn what_an_earlier_version_left_is_taken_over_whole() {
+    let mut before = Rig::new(Config::default());
+    before.now = Rig::up().now;
+    let mut rig = restarted_with(&before, Config::default(), vec![EARLIER.into()]);
+    let again: Vec<serde_json::Value> = rig
+        .hub
+        .export(SHARD)
+        .iter()
+        .map(|chunk| serde_json::from_slice(chunk).expect("JSON"))
+        .collect();
+    let mut earlier: serde_json::Value = serde_json::from_str(EARLIER).expect("JSON");
+    let unshown = earlier["unshown"].take();
+    assert_eq!(again[0]["unshown"], unshown);
+    let mut guild = again[1]["guilds"][0].clone();
+    let joiners = guild.as_object_mut().expect("a guild").remove("joiners");
+    assert_eq!(joiners, Some(serde_json::json!([])));
+    assert_eq!(guild, earlier["guilds"][0], "with the roles' positions");
+    rig.tell(UpstreamEvent::SessionResumed);
+    rig.connect(client(0), GUILD, Some(ANN));
+    rig.pass(20);
+    rig.answer(GUILD, vec![member(ANN, &[20])], vec![]);
+    let screen = rig.screen(client(0));
+    assert_eq!(screen.guild["freshness"], "live");
+    assert_eq!(screen.permissions(), VIEW | Permissions::MANAGE_GUILD);
+}
+
 #[test]
 fn what_cannot_be_read_is_an_error() {
     let mut rig = Rig::up();

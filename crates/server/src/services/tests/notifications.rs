@@ -95,6 +95,25 @@ fn what_was_acknowledged_before_the_feed_came_to_it_is_told_to_nobody() {
 }
 
 #[test]
+fn what_another_process_took_is_told_and_what_this_one_took_not_twice() {
+    let recent = Recent::default();
+    let mark = recent.mark();
+    let mut told = 0;
+    let mut of_feed = |ids: &[u64]| {
+        let ids = ids.iter().copied().map(NotificationId).collect();
+        recent.tell(Told::Acknowledged(USER, ids), || told += 1);
+        std::mem::take(&mut told)
+    };
+    recent.acknowledged(USER, vec![NotificationId(1)], Ok(()), || {});
+    assert_eq!(of_feed(&[1]), 0, "told when it was taken");
+    recent.acknowledging(USER, &[NotificationId(2)]);
+    assert_eq!(of_feed(&[2]), 1, "what is under way may seem to fail");
+    assert_eq!(of_feed(&[1, 3]), 1, "the third is another process's");
+    let inbox = (1..=4).map(notification).collect();
+    assert_eq!(missed(&recent, mark, inbox), [4]);
+}
+
+#[test]
 fn more_than_is_remembered_is_looked_into_anew() {
     let recent = Recent::default();
     let mark = recent.mark();
