@@ -19,7 +19,7 @@ use super::World;
 use crate::{
     Burst, Change, ChangeError, Corruption, Fault, Motion, Target,
     driver::Shared,
-    world::{Availability, Guild, Join},
+    world::{Availability, Guild, ID_MAX, Join},
 };
 
 pub(super) fn router() -> Router<Arc<Shared>> {
@@ -147,6 +147,10 @@ struct GuildCall {
 
 async fn add_guild(State(shared): World, body: Bytes) -> Result<Json<Value>, Refusal> {
     let call: GuildCall = read(&body)?;
+    if let Some(id) = call.id.filter(|id| id.0 == 0 || id.0 > ID_MAX) {
+        let why = format!("{id} is no guild's id: expected a whole number from 1 to {ID_MAX}");
+        return Err(Refusal(StatusCode::BAD_REQUEST, why));
+    }
     shared.with(|discord| {
         let wall = discord.now.wall;
         let id = call
