@@ -11,6 +11,7 @@ use tokio_postgres::{
 
 use crate::{
     StoreError,
+    error::cause,
     sql::{Row, Sql, Turn, Value},
 };
 
@@ -248,12 +249,12 @@ fn failure(attempted: &'static str, error: Error) -> StoreError {
     if passing {
         StoreError::Unavailable {
             attempted,
-            source: error.into(),
+            source: cause(&error),
         }
     } else {
         StoreError::Query {
             attempted,
-            source: error.into(),
+            source: cause(&error),
         }
     }
 }

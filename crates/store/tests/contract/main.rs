@@ -10,4 +10,5 @@ mod opening;
 mod outbox;
 mod submissions;
 mod support;
+mod tls;
 mod tokens;
