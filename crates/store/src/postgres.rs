@@ -1,6 +1,7 @@
 //! PostgreSQL: a pool of connections, a transaction an operation.
 
 mod address;
+mod listen;
 mod migrate;
 mod session;
 mod tls;
@@ -14,6 +15,7 @@ use tokio::{runtime::Handle, sync::watch};
 
 use self::{
     address::Address,
+    listen::{Listener, Node},
     session::{Fault, Session},
 };
 use crate::{
@@ -23,7 +25,8 @@ use crate::{
     sql::Sql,
 };
 
-/// How many connections a process opens; more operations wait their turn. PostgreSQL's own default is to take 100 in all.
+/// How many connections a process opens for operations; more operations wait their turn. One
+/// more listens. PostgreSQL's own default is to take 100 in all.
 const CONNECTIONS_MAX: usize = 16;
 
 /// How long to wait for a connection.
@@ -49,6 +52,8 @@ pub type PostgresStore = SqlStore<Postgres>;
 pub struct Postgres {
     pool: Pool,
     signal: watch::Sender<u64>,
+    node: Node,
+    _listener: Listener,
 }
 
 impl PostgresStore {
@@ -85,9 +90,12 @@ impl PostgresStore {
         // Tells a wrong password apart from tables that cannot be made.
         drop(pool.get().await.map_err(|error| refused(&error))?);
         migrate::migrate(&address).await?;
+        let (signal, node) = (watch::channel(0).0, Node::new());
         Ok(SqlStore::new(Postgres {
             pool,
-            signal: watch::channel(0).0,
+            _listener: Listener::start(address, node, signal.clone()).await,
+            signal,
+            node,
         }))
     }
 }
@@ -99,8 +107,9 @@ impl Engine for Postgres {
         operation: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let signal = self.signal.clone();
+        let commit = self.node.commit();
         let done = self.on_connection(attempted, move |handle, connection| {
-            let done = session::transact(handle, connection, attempted, &operation)?;
+            let done = session::transact(handle, connection, attempted, &commit, &operation)?;
             if done.fed {
                 signal.send_modify(|count| *count += 1);
             }

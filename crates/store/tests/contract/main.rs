@@ -6,6 +6,7 @@ mod feed;
 mod inbox;
 mod invites;
 mod kept;
+mod listen;
 mod opening;
 mod outbox;
 mod submissions;
