@@ -1,22 +1,34 @@
 //! Where a command's configuration comes from.
 
-use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
-use guildgate_server::config::{Config, Flag, Sources};
+use guildgate_server::config::{Config, Flag, LogConfig, Sources};
 use guildgate_store::{Store, StoreError};
 
 use crate::exit::{Code, Failure};
 
 /// The configuration from a file, the environment and flags.
 pub fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> Result<Config, Failure> {
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let sources = Sources {
+    read(Sources {
         file,
-        environment,
+        environment: std::env::vars_os().collect(),
         flags,
+    })
+}
+
+/// What the environment says of the log, for a command that needs nothing else of a
+/// configuration: whatever else is set is not its business.
+pub fn log() -> Result<LogConfig, Failure> {
+    let of_log =
+        |(name, _): &(OsString, OsString)| name.to_string_lossy().starts_with("GUILDGATE_LOG__");
+    let sources = Sources {
+        environment: std::env::vars_os().filter(of_log).collect(),
+        ..Sources::default()
     };
+    Ok(read(sources)?.log)
+}
+
+fn read(sources: Sources) -> Result<Config, Failure> {
     Config::load(&sources).map_err(|errors| Failure::new(Code::Configuration, errors))
 }
 

@@ -6,6 +6,7 @@ mod body;
 mod caller;
 mod channels;
 mod error;
+mod extract;
 mod guilds;
 mod invites;
 mod limit;
@@ -39,15 +40,21 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
             caller::guard,
         ))
         .merge(users::open_router())
-        .fallback(not_found);
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed);
     Router::new()
         .nest("/api/v10", calls.clone())
         .nest("/api/v9", calls.clone())
         .nest("/api", calls)
         .nest("/simulator", admin::router())
+        .fallback(not_found)
         .with_state(shared)
 }
 
 async fn not_found() -> ApiError {
     ApiError::NOT_FOUND
+}
+
+async fn not_allowed() -> ApiError {
+    ApiError::METHOD_NOT_ALLOWED
 }

@@ -130,15 +130,20 @@ impl World {
             .max()
             .unwrap_or(0);
         Role {
-            id: RoleId(guild.id.0 + 999),
+            id: World::bot_role_id(guild.id),
             name: self.application.name.clone(),
             permissions,
             color: 0,
             hoist: false,
-            position: top + 1,
+            position: top.saturating_add(1),
             source: RoleSource::Bot(self.bot),
             mentionable: false,
         }
+    }
+
+    /// The id of the bot's own role in a guild.
+    pub(crate) fn bot_role_id(guild: GuildId) -> RoleId {
+        RoleId(guild.0 + 999)
     }
 
     /// Names a user.
@@ -207,6 +212,10 @@ fn made_up(id: UserId) -> User {
 pub(crate) fn created_at(id: u64) -> UnixMs {
     UnixMs(i64::try_from(id >> 22).unwrap_or(0) + EPOCH_MS)
 }
+
+/// The greatest id that a world is given: ids of roles and channels are counted on from those of
+/// guilds. Discord, which counts milliseconds, gets there in 2084.
+pub(crate) const ID_MAX: u64 = u64::MAX >> 1;
 
 /// The intents that need a switch: GUILD_MEMBERS, GUILD_PRESENCES, MESSAGE_CONTENT.
 pub(crate) const PRIVILEGED: u64 = 1 << 1 | 1 << 8 | 1 << 15;

@@ -1,28 +1,32 @@
 //! PostgreSQL: a pool of connections, a transaction an operation.
 
+mod address;
+mod listen;
 mod migrate;
 mod session;
+mod tls;
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
 };
 use tokio::{runtime::Handle, sync::watch};
-use tokio_postgres::{
-    Config, NoTls,
-    config::{Host, SslMode},
-};
 
-use self::session::{Fault, Session};
+use self::{
+    address::Address,
+    listen::{Listener, Node},
+    session::{Fault, Session},
+};
 use crate::{
     StoreError,
     engine::{Engine, SqlStore},
+    error::cause,
     sql::Sql,
 };
 
-/// How many connections a process opens; more operations wait their turn. PostgreSQL's own
-/// default is to take 100 in all.
+/// How many connections a process opens for operations; more operations wait their turn. One
+/// more listens. PostgreSQL's own default is to take 100 in all.
 const CONNECTIONS_MAX: usize = 16;
 
 /// How long to wait for a connection.
@@ -48,6 +52,8 @@ pub type PostgresStore = SqlStore<Postgres>;
 pub struct Postgres {
     pool: Pool,
     signal: watch::Sender<u64>,
+    node: Node,
+    _listener: Listener,
 }
 
 impl PostgresStore {
@@ -58,16 +64,15 @@ impl PostgresStore {
     /// [`StoreError::Location`], [`StoreError::Open`], [`StoreError::Newer`] or
     /// [`StoreError::Migrate`].
     pub async fn open(url: &str) -> Result<PostgresStore, StoreError> {
-        let config = read_config(url)?;
-        let what = describe(&config);
-        let refused = |source: crate::Cause| StoreError::Open {
-            what: what.clone(),
-            hint: "check that PostgreSQL runs there, and the name, password and database",
-            source,
+        let address = Address::read(url)?;
+        let refused = |error: &(dyn std::error::Error + 'static)| StoreError::Open {
+            what: address.what.clone(),
+            hint: tls::hint(error),
+            source: cause(error),
         };
         let manager = Manager::from_config(
-            config.clone(),
-            NoTls,
+            address.config.clone(),
+            address.connector.clone(),
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
             },
@@ -81,13 +86,16 @@ impl PostgresStore {
                 recycle: Some(CONNECT_WAIT),
             })
             .build()
-            .map_err(|error| refused(error.into()))?;
+            .map_err(|error| refused(&error))?;
         // Tells a wrong password apart from tables that cannot be made.
-        drop(pool.get().await.map_err(|error| refused(error.into()))?);
-        migrate::migrate(&config).await?;
+        drop(pool.get().await.map_err(|error| refused(&error))?);
+        migrate::migrate(&address).await?;
+        let (signal, node) = (watch::channel(0).0, Node::new());
         Ok(SqlStore::new(Postgres {
             pool,
-            signal: watch::channel(0).0,
+            _listener: Listener::start(address, node, signal.clone()).await,
+            signal,
+            node,
         }))
     }
 }
@@ -99,8 +107,9 @@ impl Engine for Postgres {
         operation: impl Fn(&mut dyn Sql) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let signal = self.signal.clone();
+        let commit = self.node.commit();
         let done = self.on_connection(attempted, move |handle, connection| {
-            let done = session::transact(handle, connection, attempted, &operation)?;
+            let done = session::transact(handle, connection, attempted, &commit, &operation)?;
             if done.fed {
                 signal.send_modify(|count| *count += 1);
             }
@@ -177,51 +186,7 @@ fn unreachable_pool(attempted: &'static str, error: PoolError) -> StoreError {
         PoolError::Closed => StoreError::Closed,
         error => StoreError::Unavailable {
             attempted,
-            source: error.into(),
+            source: cause(&error),
         },
     }
-}
-
-fn read_config(url: &str) -> Result<Config, StoreError> {
-    let mut config = Config::from_str(url).map_err(|error| StoreError::Open {
-        what: "at the PostgreSQL address given".to_owned(),
-        hint: "expected postgres://USER:PASSWORD@HOST/DATABASE",
-        source: error.into(),
-    })?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(StoreError::Open {
-            what: describe(&config),
-            hint: "use sslmode=prefer, over a network or tunnel that is safe without",
-            source: "this release does not speak TLS to PostgreSQL, which sslmode=require asks for"
-                .into(),
-        });
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT_WAIT);
-    }
-    let options = match config.get_options() {
-        // The user's come last, and win.
-        Some(theirs) => format!("{SETTINGS} {theirs}"),
-        None => SETTINGS.to_owned(),
-    };
-    config.options(options);
-    if config.get_application_name().is_none() {
-        config.application_name("guildgate");
-    }
-    Ok(config)
-}
-
-/// Which database, for a person; without the password.
-fn describe(config: &Config) -> String {
-    let host = match config.get_hosts().first() {
-        Some(Host::Tcp(host)) => host.clone(),
-        #[cfg(unix)]
-        Some(Host::Unix(path)) => path.display().to_string(),
-        None => "localhost".to_owned(),
-    };
-    let name = config
-        .get_dbname()
-        .or(config.get_user())
-        .unwrap_or("postgres");
-    format!("{name:?} on {host} (PostgreSQL)")
 }

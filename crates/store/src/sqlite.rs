@@ -17,6 +17,7 @@ use self::{readers::Readers, writer::Writer};
 use crate::{
     StoreError,
     engine::{Engine, SqlStore},
+    error::cause,
     sql::Sql,
 };
 
@@ -79,18 +80,19 @@ async fn open_file(
     folder: Option<TemporaryFolder>,
 ) -> Result<SqliteStore, StoreError> {
     let opened = tokio::task::spawn_blocking(move || {
-        let refused = |source: crate::Cause| StoreError::Open {
-            what: format!("file {}", path.display()),
-            hint: "check that its folder exists and may be written to",
-            source,
+        let what = format!("file {}", path.display());
+        let refused = |error: &(dyn std::error::Error + 'static)| StoreError::Open {
+            what: what.clone(),
+            hint: "check that it is an SQLite database, and that it and its folder may be written to",
+            source: cause(error),
         };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| refused(error.into()))?;
+            std::fs::create_dir_all(folder).map_err(|error| refused(&error))?;
         }
-        migrate::migrate(&path)?;
-        let connect = || connect(&path).map_err(|error| refused(error.into()));
+        let connect = || connect(&path).map_err(|error| refused(&error));
+        migrate::migrate(&path, &what, connect)?;
         Ok(Sqlite {
-            writer: Writer::start(connect()?).map_err(|error| refused(error.into()))?,
+            writer: Writer::start(connect()?).map_err(|error| refused(&error))?,
             readers: Readers::new(connect)?,
             _folder: folder,
         })

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, anyhow};
 use guildgate_model::{Secret, UserId};
-use guildgate_server::{config::Config, log};
+use guildgate_server::log;
 use guildgate_simulator::{
     Motion, Playback, Recording, Simulator, SimulatorConfig, Speed, UserAccount, World,
 };
@@ -13,6 +13,7 @@ use crate::{
     cli::Simulate,
     exit::{Code, Failure},
     signals::Signals,
+    sources,
 };
 
 /// How often something happens in a world that moves by itself.
@@ -21,7 +22,7 @@ pub const LIVELY: Motion = Motion::Lively {
 };
 
 pub async fn run(arguments: Simulate) -> Result<(), Failure> {
-    log::init(&Config::default().log).map_err(Failure::other)?;
+    log::init(&sources::log()?).map_err(Failure::other)?;
     let mut signals = Signals::take()?;
     let playback = match &arguments.replay {
         None => None,

@@ -318,3 +318,39 @@ async fn check_tells_what_works_and_what_does_not() {
     );
     assert!(!said.contains("sesame"), "{said}");
 }
+
+#[tokio::test]
+async fn the_simulator_logs_as_the_environment_says() {
+    let mut child = guildgate()
+        .args(["simulate", "--listen", "127.0.0.1:0"])
+        .env("GUILDGATE_LOG__FORMAT", "json")
+        // Not its business.
+        .env("GUILDGATE_DRAIN_WINDOW", "nonsense")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it runs");
+    let log = child.stderr.take().expect("a pipe");
+    let mut log = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(log));
+    let line = tokio::time::timeout(PATIENCE, log.next_line()).await;
+    let line = line.expect("it logs").expect("read").expect("a line");
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(line["message"], "the simulator listens", "{line}");
+}
+
+#[tokio::test]
+async fn a_log_level_that_is_none_is_refused_by_the_simulator_too() {
+    let output = guildgate()
+        .args(["simulate", "--listen", "127.0.0.1:0"])
+        .env("GUILDGATE_LOG__LEVEL", "inof")
+        .output()
+        .await
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("environment variable GUILDGATE_LOG__LEVEL"),
+        "{said}"
+    );
+}

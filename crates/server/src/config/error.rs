@@ -51,6 +51,14 @@ pub enum ConfigError {
         /// What the parser says.
         message: String,
     },
+    /// A variable that is ours is no text.
+    #[error(
+        "{origin}: not UTF-8: expected its name and value as plain text; set it anew, or unset it"
+    )]
+    NotText {
+        /// Which.
+        origin: Origin,
+    },
     /// There is no such key.
     #[error("{origin}: unknown key `{key}`{hint}")]
     UnknownKey {

@@ -211,8 +211,8 @@ keys! {
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,guildgate_server=debug`.",
         |c, v| c.log.level = v.log_filter()?;
     "discord.token", Kind::Secret, "",
-        "The bot's token, from the \"Bot\" page of your application. Also `DISCORD_TOKEN`.",
-        |c, v| c.discord.token = v.secret()?;
+        "The bot's token, from the \"Bot\" page of your application; blanks and line breaks around it are left out. Also `DISCORD_TOKEN`.",
+        |c, v| c.discord.token = v.token()?;
     "discord.api_url", Kind::Url, "https://discord.com/api/v10",
         "Discord's REST, and so its gateway: Discord, the simulator, or a compatible server.",
         |c, v| c.discord.api_url = v.url()?;

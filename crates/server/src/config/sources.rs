@@ -1,6 +1,9 @@
 //! Gathering values from the file, the environment and the flags, and checking them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use toml::de::{DeTable, DeValue};
 
@@ -15,8 +18,8 @@ use super::{
 pub struct Sources {
     /// The TOML file, if one is named.
     pub file: Option<PathBuf>,
-    /// The environment: names and values.
-    pub environment: Vec<(String, String)>,
+    /// The environment: names and values. What is not ours is passed over.
+    pub environment: Vec<(OsString, OsString)>,
     /// What the command line says.
     pub flags: Vec<Flag>,
 }
@@ -48,7 +51,7 @@ pub(super) fn load(sources: &Sources) -> Result<Config, ConfigErrors> {
             Err(error) => errors.push(error),
         }
     }
-    settings.extend(from_environment(&sources.environment));
+    settings.extend(from_environment(&ours(&sources.environment, &mut errors)));
     settings.extend(sources.flags.iter().map(|flag| Setting {
         key: flag.key.to_owned(),
         value: Value::Text(flag.value.clone()),
@@ -95,6 +98,11 @@ fn apply(config: &mut Config, setting: &Setting) -> Result<(), ConfigError> {
 
 fn expected(key: &Key) -> String {
     match key.name {
+        "discord.token" => {
+            "the token in one piece, of plain ASCII characters alone: copy it anew from the \
+             application's Bot page (https://discord.com/developers/applications)"
+                .to_owned()
+        }
         "admin_key" => "a text of at least 16 characters".to_owned(),
         "database_url" => "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned(),
         "invites.<guild>" => "an invite's code, under the guild's id in digits".to_owned(),
@@ -187,25 +195,45 @@ fn from_toml(value: &DeValue<'_>) -> Value {
     }
 }
 
+/// The variables that may be ours, as text.
+fn ours<'a>(
+    environment: &'a [(OsString, OsString)],
+    errors: &mut Vec<ConfigError>,
+) -> Vec<(&'a str, &'a str)> {
+    let mut texts = Vec::new();
+    for (name, value) in environment {
+        let shown = name.to_string_lossy();
+        let plain = PLAIN_VARIABLES.iter().any(|(plain, _)| *plain == shown);
+        let prefixed = shown.strip_prefix(VARIABLE_PREFIX);
+        if !plain && prefixed.is_none_or(is_service_link) {
+            continue;
+        }
+        match (name.to_str(), value.to_str()) {
+            (Some(name), Some(value)) => texts.push((name, value)),
+            _ => errors.push(ConfigError::NotText {
+                origin: Origin::Variable(shown.into_owned()),
+            }),
+        }
+    }
+    texts
+}
+
 /// The variables that are ours, plain ones first, so that a prefixed one wins.
-fn from_environment(environment: &[(String, String)]) -> Vec<Setting> {
+fn from_environment(environment: &[(&str, &str)]) -> Vec<Setting> {
     let plain = environment.iter().filter_map(|(name, value)| {
         let (_, key) = PLAIN_VARIABLES.iter().find(|(plain, _)| plain == name)?;
         Some(((*key).to_owned(), name, value))
     });
     let prefixed = environment.iter().filter_map(|(name, value)| {
         let key = name.strip_prefix(VARIABLE_PREFIX)?;
-        if is_service_link(key) {
-            return None;
-        }
         Some((key.replace("__", ".").to_lowercase(), name, value))
     });
     plain
         .chain(prefixed)
         .map(|(key, name, value)| Setting {
             key,
-            value: Value::Text(value.clone()),
-            origin: Origin::Variable(name.clone()),
+            value: Value::Text((*value).to_owned()),
+            origin: Origin::Variable((*name).to_owned()),
         })
         .collect()
 }

@@ -15,7 +15,7 @@ fn from_environment(variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> 
     Config::load(&Sources {
         environment: variables
             .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .map(|&(name, value)| (name.into(), value.into()))
             .collect(),
         ..Sources::default()
     })
@@ -305,4 +305,49 @@ fn ranges_hold_what_they_say() {
 #[test]
 fn the_docs_table_is_the_codes_table() {
     crate::docs::assert_current("configuration.md", &markdown());
+}
+
+#[test]
+fn a_token_is_taken_without_what_is_around_it_and_refused_if_it_cannot_be_sent() {
+    let token = |text: &str| from_environment(&[("DISCORD_TOKEN", text)]);
+    let set = |text: &str| token(text).expect("a good token").discord.token;
+    assert_eq!(
+        set("abc.def-g_h\n").expect("a token").expose(),
+        "abc.def-g_h"
+    );
+    assert_eq!(set(" \tabc\r\n").expect("a token").expose(), "abc");
+    assert!(set("\n").is_none());
+    for bad in ["abc\ndef", "abc def", "abcdéf", "abc\u{7f}"] {
+        let told = token(bad).expect_err("refused").to_string();
+        assert!(
+            told.contains("environment variable DISCORD_TOKEN: `discord.token`"),
+            "{told}"
+        );
+        assert!(told.contains("copy it anew"), "{told}");
+        assert!(!told.contains("abc"), "{told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_of_ours_that_is_no_text_is_refused_by_name() {
+    use std::os::unix::ffi::OsStringExt;
+    let raw = |text: &[u8]| std::ffi::OsString::from_vec(text.to_vec());
+    let load = |name: &[u8]| {
+        Config::load(&Sources {
+            environment: vec![(raw(name), raw(b"secret\xff"))],
+            ..Sources::default()
+        })
+    };
+    for name in ["DATABASE_URL", "GUILDGATE_DATA"] {
+        let told = load(name.as_bytes()).expect_err("refused").to_string();
+        assert!(
+            told.contains(&format!("environment variable {name}: not UTF-8")),
+            "{told}"
+        );
+        assert!(!told.contains("secret"), "{told}");
+    }
+    assert!(load(b"GUILDGATE_DAT\xff").is_err());
+    assert!(load(b"OTHER").is_ok());
+    assert!(load(b"GUILDGATE_PORT").is_ok());
 }

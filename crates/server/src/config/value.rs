@@ -167,6 +167,14 @@ impl Value {
         Some(self.some_text()?.map(Secret::new))
     }
 
+    /// A secret that is sent in a header of HTTP. Files and terminals put blanks and line breaks
+    /// around it, which no token has.
+    pub(super) fn token(&self) -> Option<Option<Secret>> {
+        let text = self.text()?.trim();
+        let sendable = text.bytes().all(|byte| byte.is_ascii_graphic());
+        sendable.then(|| (!text.is_empty()).then(|| Secret::new(text)))
+    }
+
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.text()
             .filter(|text| !text.is_empty())

@@ -11,6 +11,13 @@ pub enum UpstreamError {
          (https://discord.com/developers/applications) into discord.token or DISCORD_TOKEN"
     )]
     TokenRefused,
+    /// It is no value for a header of HTTP. A configuration that was loaded has none such.
+    #[error(
+        "the bot's token cannot be sent to Discord, for it holds line breaks or letters that are \
+         not ASCII: copy it anew from the application's Bot page \
+         (https://discord.com/developers/applications) into discord.token or DISCORD_TOKEN"
+    )]
+    TokenUnsendable,
     /// 4014, after what could be done without was left out.
     #[error(
         "Discord refuses the privileged intents asked for: switch them on under \"Privileged \
@@ -57,7 +64,7 @@ impl UpstreamError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            UpstreamError::TokenRefused => 64,
+            UpstreamError::TokenRefused | UpstreamError::TokenUnsendable => 64,
             UpstreamError::IntentsDisallowed => 65,
             UpstreamError::IntentsInvalid => 66,
             UpstreamError::ShardsRefused => 67,

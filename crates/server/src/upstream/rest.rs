@@ -161,7 +161,7 @@ impl Rest {
             });
         }
         let mut authorization = HeaderValue::try_from(format!("Bot {}", token.expose()))
-            .map_err(|_| UpstreamError::TokenRefused)?;
+            .map_err(|_| UpstreamError::TokenUnsendable)?;
         authorization.set_sensitive(true);
         let provider = rustls::crypto::ring::default_provider();
         let connector = hyper_rustls::HttpsConnectorBuilder::new()

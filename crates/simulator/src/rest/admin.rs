@@ -5,21 +5,21 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{self, FromRequestParts, State},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
 use guildgate_model::{GuildId, UserId};
-use http::StatusCode;
+use http::{Method, StatusCode, Uri, request::Parts};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::World;
+use super::{World, extract::faulty_part};
 use crate::{
     Burst, Change, ChangeError, Corruption, Fault, Motion, Target,
     driver::Shared,
-    world::{Availability, Guild, Join},
+    world::{Availability, Guild, ID_MAX, Join},
 };
 
 pub(super) fn router() -> Router<Arc<Shared>> {
@@ -43,6 +43,8 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/storm", post(storm))
         .route("/dispatch", post(dispatch))
         .route("/clock", post(clock))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
 }
 
 /// A call that cannot be done, in words.
@@ -59,6 +61,33 @@ impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Refusal {
         Refusal(StatusCode::CONFLICT, error.to_string())
     }
+}
+
+/// The ids in a path.
+struct Path<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Refusal> {
+        if let Ok(extract::Path(read)) = extract::Path::from_request_parts(parts, state).await {
+            return Ok(Path(read));
+        }
+        let (name, value) = faulty_part(parts, state).await.unwrap_or_default();
+        let why = format!("the {name} in the path is {value:?}: expected a decimal number");
+        Err(Refusal(StatusCode::BAD_REQUEST, why))
+    }
+}
+
+async fn not_found(uri: Uri) -> Refusal {
+    let path = format!("/simulator{}", uri.path());
+    let why = format!("there is no {path:?}: docs/simulator.md lists the calls");
+    Refusal(StatusCode::NOT_FOUND, why)
+}
+
+async fn not_allowed(method: Method) -> Refusal {
+    let why = format!("{method} is no method of this call: docs/simulator.md lists the calls");
+    Refusal(StatusCode::METHOD_NOT_ALLOWED, why)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
@@ -147,6 +176,10 @@ struct GuildCall {
 
 async fn add_guild(State(shared): World, body: Bytes) -> Result<Json<Value>, Refusal> {
     let call: GuildCall = read(&body)?;
+    if let Some(id) = call.id.filter(|id| id.0 == 0 || id.0 > ID_MAX) {
+        let why = format!("{id} is no guild's id: expected a whole number from 1 to {ID_MAX}");
+        return Err(Refusal(StatusCode::BAD_REQUEST, why));
+    }
     shared.with(|discord| {
         let wall = discord.now.wall;
         let id = call

@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use bytes::Bytes;
 use guildgate_model::{GuildId, Permissions};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{ApiError, World, body::Form};
+use super::{ApiError, World, body::Form, extract::Path};
 use crate::{
     driver::Shared,
     gateway::Discord,

@@ -34,6 +34,7 @@ macro_rules! errors {
 
 errors! {
     NOT_FOUND = NOT_FOUND 0 "404: Not Found";
+    METHOD_NOT_ALLOWED = METHOD_NOT_ALLOWED 0 "405: Method Not Allowed";
     UNAUTHORIZED = UNAUTHORIZED 0 "401: Unauthorized";
     UNKNOWN_CHANNEL = NOT_FOUND 10_003 "Unknown Channel";
     UNKNOWN_GUILD = NOT_FOUND 10_004 "Unknown Guild";

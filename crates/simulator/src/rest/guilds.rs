@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::{Path, Query, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use bytes::Bytes;
 use guildgate_model::{EmojiId, GuildId, Permissions};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, World, body::Form};
+use super::{
+    ApiError, World,
+    body::Form,
+    extract::{Path, Query},
+};
 use crate::{
     driver::Shared,
     world::{Change, Guild, GuildEdit, bits, view},

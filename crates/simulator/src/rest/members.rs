@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::State,
     response::{IntoResponse, Response},
     routing::{get, patch, put},
 };
@@ -14,7 +14,11 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, World, body::Form};
+use super::{
+    ApiError, World,
+    body::Form,
+    extract::{Path, Query},
+};
 use crate::{
     driver::Shared,
     gateway::{Discord, matching},

@@ -1,16 +1,12 @@
 //! The bot, its application, and where its gateway is.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::get,
-};
+use axum::{Json, Router, extract::State, routing::get};
 use bytes::Bytes;
 use guildgate_model::UserId;
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
 
-use super::{ApiError, World, body::Form, caller::bare};
+use super::{ApiError, World, body::Form, caller::bare, extract::Path};
 use crate::{
     driver::base_url,
     gateway::Discord,

@@ -450,3 +450,110 @@ async fn bad_bodies_are_named_field_by_field() {
         .collect();
     assert_eq!(fields, ["name", "owner_id", "verification_level"]);
 }
+
+#[tokio::test]
+async fn a_bad_path_or_query_gets_discords_50035() {
+    let simulator = start().await;
+    let members = format!("/guilds/{REST}/members");
+    for (path, field, message) in [
+        (
+            "/guilds/rest".to_owned(),
+            "guild_id",
+            "Value \"rest\" is not snowflake.",
+        ),
+        (
+            format!("{members}/-1"),
+            "user_id",
+            "Value \"-1\" is not snowflake.",
+        ),
+        (
+            format!("{members}?limit=all"),
+            "limit",
+            "Value \"all\" is not int.",
+        ),
+        (
+            format!("{members}?limit=1&after=me"),
+            "after",
+            "Value \"me\" is not snowflake.",
+        ),
+        (
+            format!("{members}/search?query=a&limit=-1"),
+            "limit",
+            "Value \"-1\" is not int.",
+        ),
+    ] {
+        let body = expect(&simulator, Method::GET, &path, None, 400).await;
+        assert_eq!(
+            body,
+            json!({
+                "message": "Invalid Form Body", "code": 50_035,
+                "errors": { field: { "_errors": [
+                    { "code": "NUMBER_TYPE_COERCE", "message": message },
+                ] } },
+            }),
+            "{path}"
+        );
+    }
+    for path in [
+        "/guilds/%FF".to_owned(),
+        format!("{members}?limit=1&limit=2"),
+    ] {
+        let body = expect(&simulator, Method::GET, &path, None, 400).await;
+        assert_eq!(body["code"], 50_035, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_path_of_the_simulators_own_says_what_is_expected() {
+    let simulator = start().await;
+    let said = async |method: Method, path: &str, status: u16| {
+        let body = expect(&simulator, method, path, None, status).await;
+        body["error"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(
+        said(Method::DELETE, "/simulator/guilds/rest", 400).await,
+        "the guild in the path is \"rest\": expected a decimal number"
+    );
+    assert_eq!(
+        said(Method::PUT, "/simulator/guilds/1/members/me", 400).await,
+        "the user in the path is \"me\": expected a decimal number"
+    );
+    assert!(
+        said(Method::GET, "/simulator/nothing", 404)
+            .await
+            .contains("/simulator/nothing")
+    );
+    assert!(
+        said(Method::GET, "/simulator/storm", 405)
+            .await
+            .contains("GET")
+    );
+    let guild = json!({ "id": u64::MAX, "name": "G", "owner": "1" });
+    let path = "/simulator/guilds";
+    let refused = expect(&simulator, Method::POST, path, Some(guild), 400).await;
+    assert!(refused["error"].is_string(), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_no_route_gets_discords_404_or_405() {
+    let simulator = start().await;
+    for path in [
+        "/nothing",
+        "/guilds",
+        "/../nothing",
+        "/../../nothing",
+        "/guilds/1/",
+    ] {
+        let body = expect(&simulator, Method::GET, path, None, 404).await;
+        assert_eq!(
+            body,
+            json!({ "message": "404: Not Found", "code": 0 }),
+            "{path}"
+        );
+    }
+    let body = expect(&simulator, Method::PUT, "/users/@me", None, 405).await;
+    assert_eq!(
+        body,
+        json!({ "message": "405: Method Not Allowed", "code": 0 })
+    );
+}

@@ -1,8 +1,9 @@
 //! Bringing a PostgreSQL database's tables up to date.
 
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::Client;
 
-use crate::StoreError;
+use super::address::Address;
+use crate::{StoreError, error::cause};
 
 mod embedded {
     refinery::embed_migrations!("migrations/postgres");
@@ -23,17 +24,20 @@ pub(super) fn known() -> i32 {
 
 /// Brings the tables up to date. Of several nodes that start at once one does it, and the others
 /// wait for the lock, which ends with the connection.
-pub(super) async fn migrate(config: &Config) -> Result<(), StoreError> {
-    let (mut client, connection) = config.connect(NoTls).await.map_err(failed)?;
+pub(super) async fn migrate(address: &Address) -> Result<(), StoreError> {
+    let what = &*address.what;
+    let connected = address.config.connect(address.connector.clone()).await;
+    let (mut client, connection) = connected.map_err(|error| failed(what, &error))?;
     let driver = tokio::spawn(connection);
-    let done = migrate_on(&mut client).await;
+    let done = migrate_on(&mut client, what).await;
     drop(client);
     // What the connection has to say at its end was said to the statement that met it.
     let _ = driver.await;
     done
 }
 
-async fn migrate_on(client: &mut Client) -> Result<(), StoreError> {
+async fn migrate_on(client: &mut Client, what: &str) -> Result<(), StoreError> {
+    let failed = |error: tokio_postgres::Error| failed(what, &error);
     // Somebody else's steps may take longer than any statement should.
     client
         .batch_execute("SET statement_timeout = 0")
@@ -46,6 +50,7 @@ async fn migrate_on(client: &mut Client) -> Result<(), StoreError> {
     let database = applied(client).await.map_err(failed)?;
     if database > known() {
         return Err(StoreError::Newer {
+            what: what.to_owned(),
             database,
             known: known(),
         });
@@ -54,7 +59,7 @@ async fn migrate_on(client: &mut Client) -> Result<(), StoreError> {
         .set_grouped(true)
         .run_async(client)
         .await
-        .map_err(|error| StoreError::Migrate(error.into()))?;
+        .map_err(|error| self::failed(what, &error))?;
     Ok(())
 }
 
@@ -76,6 +81,9 @@ async fn applied(client: &Client) -> Result<i32, tokio_postgres::Error> {
     Ok(newest.unwrap_or(0))
 }
 
-fn failed(error: tokio_postgres::Error) -> StoreError {
-    StoreError::Migrate(error.into())
+fn failed(what: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
+    StoreError::Migrate {
+        what: what.to_owned(),
+        source: cause(error),
+    }
 }

@@ -11,6 +11,7 @@ use tokio_postgres::{
 
 use crate::{
     StoreError,
+    error::cause,
     sql::{Row, Sql, Turn, Value},
 };
 
@@ -51,11 +52,13 @@ enum Retry {
     Yes,
 }
 
-/// Runs an operation in a transaction.
+/// Runs an operation in a transaction. `commit_fed` commits one that has added to the feed, and
+/// begins another.
 pub(super) fn transact<T>(
     handle: &Handle,
     connection: &mut Object,
     attempted: &'static str,
+    commit_fed: &str,
     operation: &dyn Fn(&mut dyn Sql) -> Result<T, StoreError>,
 ) -> Result<Done<T>, Fault> {
     let transaction = handle
@@ -70,9 +73,13 @@ pub(super) fn transact<T>(
     let outran = session.outcome(outran)?;
     // A connection that dies during the commit leaves it open whether it was made, so this is
     // never begun anew.
-    handle
-        .block_on(transaction.commit())
-        .map_err(|error| Fault::Final(failure(attempted, error)))?;
+    let committed = if fed {
+        // What follows is rolled back as it is dropped, and nobody waits for that.
+        handle.block_on(transaction.batch_execute(commit_fed))
+    } else {
+        handle.block_on(transaction.commit())
+    };
+    committed.map_err(|error| Fault::Final(failure(attempted, error)))?;
     Ok(Done {
         result,
         fed,
@@ -248,12 +255,12 @@ fn failure(attempted: &'static str, error: Error) -> StoreError {
     if passing {
         StoreError::Unavailable {
             attempted,
-            source: error.into(),
+            source: cause(&error),
         }
     } else {
         StoreError::Query {
             attempted,
-            source: error.into(),
+            source: cause(&error),
         }
     }
 }

@@ -4,8 +4,7 @@ use std::{fs::File, path::Path};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::connect;
-use crate::StoreError;
+use crate::{StoreError, error::cause};
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -24,21 +23,27 @@ pub(super) fn known() -> i32 {
 /// Brings the tables up to date. Of several processes that start at once one does it, and the
 /// others wait: a lock on a file beside the database, since the steps begin transactions of their
 /// own and no transaction can stand around them.
-pub(super) fn migrate(path: &Path) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| StoreError::Migrate(error.into());
+///
+/// `what` names the database for the error.
+pub(super) fn migrate(
+    path: &Path,
+    what: &str,
+    connect: impl FnOnce() -> Result<Connection, StoreError>,
+) -> Result<(), StoreError> {
+    let failed = |error: &(dyn std::error::Error + 'static)| StoreError::Migrate {
+        what: what.to_owned(),
+        source: cause(error),
+    };
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
-    let lock = File::create(lock_path).map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    let lock = File::create(lock_path).map_err(|error| failed(&error))?;
+    lock.lock().map_err(|error| failed(&error))?;
 
-    let mut connection = connect(path).map_err(|error| StoreError::Open {
-        what: format!("file {}", path.display()),
-        hint: "check that it is an SQLite database and may be written to",
-        source: error.into(),
-    })?;
-    let database = applied(&connection).map_err(|error| StoreError::Migrate(error.into()))?;
+    let mut connection = connect()?;
+    let database = applied(&connection).map_err(|error| failed(&error))?;
     if database > known() {
         return Err(StoreError::Newer {
+            what: what.to_owned(),
             database,
             known: known(),
         });
@@ -48,7 +53,7 @@ pub(super) fn migrate(path: &Path) -> Result<(), StoreError> {
     embedded::migrations::runner()
         .set_grouped(true)
         .run(&mut connection)
-        .map_err(|error| StoreError::Migrate(error.into()))?;
+        .map_err(|error| failed(&error))?;
     Ok(())
 }
 

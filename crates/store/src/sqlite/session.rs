@@ -9,6 +9,7 @@ use rusqlite::{
 
 use crate::{
     StoreError,
+    error::cause,
     sql::{Row, Sql, Turn, Value},
 };
 
@@ -118,12 +119,12 @@ pub(super) fn failure(attempted: &'static str, error: rusqlite::Error) -> StoreE
     if passing {
         StoreError::Unavailable {
             attempted,
-            source: error.into(),
+            source: cause(&error),
         }
     } else {
         StoreError::Query {
             attempted,
-            source: error.into(),
+            source: cause(&error),
         }
     }
 }

@@ -27,6 +27,23 @@ async fn tamper(database: &Database, statement: &str) {
     }
 }
 
+/// The last part of its address: the file's name, or the database's.
+fn name(database: &Database) -> String {
+    let name = database.location().rsplit('/').next();
+    name.expect("a part").to_owned()
+}
+
+/// An error with its causes, as a person is shown it.
+fn chain(error: &StoreError) -> String {
+    let mut told = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        told = format!("{told}: {source}");
+        next = source.source();
+    }
+    told
+}
+
 contract! {
     async fn nodes_that_start_at_once_make_the_tables_once(database) {
         let database = Arc::new(database);
@@ -70,10 +87,9 @@ contract! {
         .await;
         match open(database.location()).await.map(drop) {
             Err(error @ StoreError::Newer { database: 99, .. }) => {
-                assert!(
-                    error.to_string().contains("run the newer release"),
-                    "{error}"
-                );
+                let told = error.to_string();
+                assert!(told.contains("run the newer release"), "{told}");
+                assert!(told.contains(&name(&database)), "{told}");
             }
             other => panic!("must be refused: {other:?}"),
         }
@@ -87,10 +103,13 @@ contract! {
         )
         .await;
         let refused = open(database.location()).await.map(drop);
-        assert!(
-            matches!(refused, Err(StoreError::Migrate(_))),
-            "{refused:?}"
-        );
+        let Err(error @ StoreError::Migrate { .. }) = refused else {
+            panic!("must be refused: {refused:?}");
+        };
+        let told = chain(&error);
+        assert!(told.contains(&name(&database)), "{told}");
+        assert!(told.contains("start again"), "{told}");
+        assert!(!told.contains('\n'), "{told}");
     }
 
     async fn a_row_that_makes_no_sense_is_an_error_and_no_panic(database) {
@@ -169,7 +188,9 @@ async fn a_file_that_is_no_database_is_refused_with_its_name() {
         .map(drop)
         .expect_err("refused");
     assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
-    assert!(error.to_string().contains("guildgate.db"), "{error}");
+    let told = chain(&error);
+    assert!(told.contains("guildgate.db"), "{told}");
+    assert_eq!(told.matches("not a database").count(), 1, "{told}");
 }
 
 #[tokio::test]
@@ -184,15 +205,24 @@ async fn a_database_out_of_reach_is_told_without_its_password() {
         !format!("{error:?} {error}").contains("hunter2"),
         "{error:?}"
     );
+    let told = chain(&error);
+    assert_eq!(told.matches("error connecting").count(), 1, "{told}");
+    assert!(told.contains("refused"), "{told}");
 }
 
 #[tokio::test]
-async fn encryption_that_cannot_be_had_is_refused() {
-    let error = open("postgres://me@127.0.0.1:1/nothing?sslmode=require")
-        .await
-        .map(drop)
-        .expect_err("refused");
-    assert!(error.to_string().contains("sslmode"), "{error}");
+async fn a_password_with_signs_that_part_an_address_is_not_told() {
+    for location in [
+        "postgres://me:a?hunter2=b@127.0.0.1:1/d",
+        "postgres://me:a#hunter2@127.0.0.1:1/d",
+        "postgres://me:a/hunter2@127.0.0.1:1/d",
+        "postgres://me:a:hunter2@127.0.0.1:1/d",
+        "postgres://me:a@hunter2@127.0.0.1:1/d",
+    ] {
+        let error = open(location).await.map(drop).expect_err("no address");
+        let told = format!("{error:?} {}", chain(&error));
+        assert!(!told.contains("hunter2"), "{location}: {told}");
+    }
 }
 
 #[tokio::test]
