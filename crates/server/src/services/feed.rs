@@ -35,6 +35,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Feed {
     services: Services,
     cursor: Cursor,
+    /// Of which one warning is enough.
+    has_met_unknown: bool,
 }
 
 impl Services {
@@ -52,6 +54,7 @@ impl Services {
         let feed = Feed {
             services: self.clone(),
             cursor,
+            has_met_unknown: false,
         };
         // After the head is known: one that is set meanwhile is told twice rather than never.
         feed.tell_invites().await?;
@@ -168,7 +171,7 @@ impl Feed {
         }
     }
 
-    async fn take(&self, change: Change) -> Result<(), StoreError> {
+    async fn take(&mut self, change: Change) -> Result<(), StoreError> {
         let hub = &self.services.parts.hub;
         match change.kind {
             ChangeKind::TokenRevoked { id, .. } => self.revoke(id),
@@ -199,8 +202,18 @@ impl Feed {
             }
             ChangeKind::SubmissionChanged { .. } => {}
             ChangeKind::InviteSet(invite) => self.tell_invite(invite),
+            ChangeKind::Unknown => self.warn_of_unknown(),
         }
         Ok(())
+    }
+
+    fn warn_of_unknown(&mut self) {
+        if !std::mem::replace(&mut self.has_met_unknown, true) {
+            tracing::warn!(
+                "a later version is beside this one on the database: what it alone can tell, \
+                 clients here are not told"
+            );
+        }
     }
 
     async fn tell_invites(&self) -> Result<(), StoreError> {
