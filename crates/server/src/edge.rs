@@ -218,14 +218,15 @@ impl Edges {
     }
 
     /// Lets the sessions of an earlier process live again, before any client dials. Those of
-    /// shards that are no more are forgotten.
-    pub fn restore(&self, sessions: Vec<SavedSession>) {
+    /// shards that are no more are forgotten. What is returned ends once whoever hears the shards
+    /// has been told which of them are on a guild, and has passed it on.
+    pub fn restore(&self, sessions: Vec<SavedSession>) -> UnboundedReceiver<()> {
         for session in sessions {
             self.push(session.edge(), ToEdge::Restore(Box::new(session)));
         }
-        for edge in 0..self.shards() {
-            self.ring(edge);
-        }
+        let (told, all_told) = unbounded_channel();
+        self.send_all(|| ToEdge::RestoredAll(told.clone()));
+        all_told
     }
 
     /// How many shards there are.

@@ -9,13 +9,14 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use guildgate_discord::ShardSession;
 use guildgate_model::{TokenHash, WantedUsers};
-use guildgate_store::{Store, StoreError, hash_secret};
+use guildgate_store::{Cursor, Store, StoreError, hash_secret};
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{
         Mutex,
         mpsc::{self, UnboundedReceiver},
     },
+    task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -91,6 +92,8 @@ pub enum NodeError {
 pub struct Node {
     base: Base,
     hub: HubHandle,
+    /// The reader of the feed: up to where it has told everything, once it is to stop.
+    feed: JoinHandle<Cursor>,
     failing: Mutex<Failing>,
 }
 
@@ -106,6 +109,8 @@ struct Base {
     wanted: Arc<WantedUsers>,
     /// No client is taken in any more.
     draining: CancellationToken,
+    /// The feed is read no more.
+    unheard: CancellationToken,
     /// Nothing is done any more.
     stopping: CancellationToken,
     tasks: TaskTracker,
@@ -158,6 +163,7 @@ impl Node {
             edges,
             wanted: Arc::default(),
             draining: CancellationToken::new(),
+            unheard: CancellationToken::new(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -168,7 +174,7 @@ impl Node {
         let (hub, requests, hub_thread) = base.start_hub(events, left.snapshots)?;
         let services = base.services(&hub);
         // Before the first client: what changes from here on is told to those who are let in.
-        let feed = services.feed().await?;
+        let mut feed = services.feed(left.feed).await?;
         let upstream = base.start_upstream(left.sessions, to_hub)?;
         let outside = hub_thread::Outside {
             hub: hub.clone(),
@@ -182,9 +188,12 @@ impl Node {
         base.tasks.spawn(hub_thread::serve(outside, requests));
         base.tasks.spawn(services.clone().run(from_edges));
         let tokens = left.clients.iter().map(|session| session.token()).collect();
-        base.edges.restore(left.clients);
+        let mut restored = base.edges.restore(left.clients);
+        // Ends once the hub knows who is on which guild: those hear what the feed has for it.
+        while restored.recv().await.is_some() {}
+        feed.catch_up().await?;
         base.tasks.spawn(services.clone().end_revoked(tokens));
-        base.start_workers(feed, World::new(upstream.rest())?);
+        let feed = base.start_workers(feed, World::new(upstream.rest())?);
         let router = api::router(Api::new(ApiParts {
             config: Arc::clone(&base.config),
             store: Arc::clone(&base.store),
@@ -202,6 +211,7 @@ impl Node {
         Ok(Node {
             base,
             hub,
+            feed,
             failing: Mutex::new(Failing {
                 upstream: Some(upstream),
                 hub: hub_thread,
@@ -251,13 +261,22 @@ impl Node {
     /// Lets clients go, spread over the drain window; leaves Discord's sessions and theirs to the
     /// next process; then stops everything.
     pub async fn drain(self) {
-        let Node { base, hub, failing } = self;
+        let Node {
+            base,
+            hub,
+            feed,
+            failing,
+        } = self;
         base.readiness.set(Err(NotReady::Draining));
         base.draining.cancel();
         hub.drain();
         let mut closed = base.edges.drain(base.config.drain_window);
         // Ends when the last socket is gone. The clients' sessions go on hearing what is said.
         while closed.recv().await.is_some() {}
+        // Before the hub says its last: the sessions hear all that the feed told up to here, and
+        // none of what comes after it, which is the next process's to tell.
+        base.unheard.cancel();
+        let told = feed.await;
         let Failing {
             upstream,
             hub: hub_thread,
@@ -282,9 +301,16 @@ impl Node {
             clients.extend(shards);
         }
         let now = base.clock.now().wall;
-        if let Err(error) = restart::leave_clients(&*base.store, &clients, now).await {
+        let kept: Result<(), Box<dyn std::error::Error + Send + Sync>> = match told {
+            Ok(told) => restart::leave_clients(&*base.store, &clients, told, now)
+                .await
+                .map_err(Into::into),
+            // Nobody knows what of the feed they have heard.
+            Err(panicked) => Err(panicked.into()),
+        };
+        if let Err(error) = kept {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = &*error,
                 "the clients' sessions could not be kept; they begin anew"
             );
         }
@@ -361,7 +387,7 @@ impl Base {
     }
 
     /// What is done by itself: the feed is read, the outbox worked on, the old forgotten.
-    fn start_workers(&self, feed: Feed, world: World) {
+    fn start_workers(&self, feed: Feed, world: World) -> JoinHandle<Cursor> {
         let outbox = OutboxWorker {
             store: Arc::clone(&self.store),
             outside: Arc::new(world),
@@ -369,10 +395,10 @@ impl Base {
             clock: self.clock,
         };
         let store = Arc::clone(&self.store);
-        self.tasks.spawn(feed.run(self.stopping.clone()));
         self.tasks.spawn(outbox.run(self.stopping.clone()));
         self.tasks
             .spawn(upkeep::run(store, self.clock, self.stopping.clone()));
+        self.tasks.spawn(feed.run(self.unheard.clone()))
     }
 
     fn start_front(&self, listener: TcpListener, tls: Option<Tls>, router: axum::Router) {

@@ -159,6 +159,7 @@ impl Services {
                     };
                     self.parts.hub.send(restored);
                 }
+                FromEdge::RestoredAll(told) => drop(told),
                 FromEdge::Left { client, guild } => {
                     let left = hub::Input::Disconnect { client, guild };
                     self.parts.hub.send(left);

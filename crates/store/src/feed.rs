@@ -79,6 +79,8 @@ pub enum ChangeKind {
     },
     /// Another invite is shown for a guild, or none.
     InviteSet(SetInvite),
+    /// What a later version, beside this one on the database, makes and this one does not know.
+    Unknown,
 }
 
 /// What has changed, in one order for every process on the database.

@@ -1,12 +1,14 @@
 //! What outlives the process.
 
+use guildgate_model::{Decision, GuildId, Revision, UnixMs, UserId};
+use guildgate_store::{NewNotification, NewSubmission, SqliteStore, Store};
 use serde_json::{Value, json};
 
 use crate::{
     client::Client,
     gateway::{ADA, BEN, Folder, Gateway, MIA, REST, ROLE_MANAGER},
     http,
-    process::Process,
+    process::{ADMIN_KEY, Process},
 };
 
 #[tokio::test]
@@ -271,4 +273,89 @@ async fn permissions_go_on_after_a_restart_and_what_was_taken_meanwhile_is_told(
 
     ada.come_back(&gateway).await;
     assert_eq!(ada.client.closed().await, 4004, "her token was revoked");
+}
+
+fn id(text: &str) -> u64 {
+    text.parse().expect("an id")
+}
+
+/// What another node does while this one is down: somebody applies, a manager hears of two reviews
+/// of her own and acknowledges the first.
+async fn change(data: &Folder, now: UnixMs) -> [String; 2] {
+    let store = SqliteStore::open(data.path().join("guildgate.db")).await;
+    let store: &dyn Store = &store.expect("the gateway's database");
+    let by_ben = NewSubmission {
+        guild: GuildId(id(REST)),
+        user: UserId(id(BEN)),
+        revision: Revision(1),
+        answers: json!({}),
+        judged_by: None,
+        form: None,
+        limit: None,
+        counted_since: None,
+        tasks: Vec::new(),
+    };
+    let submitted = store.submit(by_ben, now).await.expect("a database");
+    submitted.expect("it is taken");
+    let notify = async || {
+        let new = NewNotification {
+            user: UserId(id(MIA)),
+            decision: Decision::Accepted,
+            guild: GuildId(id(REST)),
+            application: None,
+            note: None,
+        };
+        let added = store.add_notification(new, now).await;
+        added.expect("a database").id
+    };
+    let (seen, unseen) = (notify().await, notify().await);
+    let acknowledged = store.acknowledge(UserId(id(MIA)), &[seen], now).await;
+    assert_eq!(acknowledged.expect("a database"), 1);
+    [seen, unseen].map(|id| id.to_string())
+}
+
+#[tokio::test]
+async fn what_other_nodes_did_while_the_process_was_down_reaches_who_comes_back() {
+    let data = Folder::new();
+    let simulator = Process::simulate().await;
+    let gateway = Process::serve(&data, &simulator).await;
+    let (mut mia, user) = Guest::on(&gateway, &data, MIA).await;
+    assert!(manages(&user["permissions"]));
+    gateway.terminate().await;
+    let [seen, unseen] = change(&data, UnixMs(1_767_225_600_000)).await;
+
+    let gateway = Process::serve(&data, &simulator).await;
+    mia.come_back(&gateway).await;
+    let told = mia.client.frame().await["d"].clone();
+    assert_eq!(told["resumed"], true);
+    let mut notices: Vec<Value> = Vec::new();
+    let missed = told["missed_notifications"].as_array().cloned();
+    notices.extend(missed.unwrap_or_default());
+    let mut submitted = Value::Null;
+    while submitted.is_null() || notices.is_empty() {
+        let frame = mia.client.frame().await;
+        match frame["t"].as_str() {
+            Some("APPLICATION_SUBMITTED") => submitted = frame["d"]["uid"].clone(),
+            Some("APPLICATION_REVIWED") => notices.push(frame["d"].clone()),
+            _ => {}
+        }
+    }
+    assert_eq!(submitted, BEN);
+    // A live one comes after all that is old.
+    let path = format!("/api/v1/users/{MIA}/notifications");
+    let key = format!("Bearer {ADMIN_KEY}");
+    let key = [("Authorization", key.as_str())];
+    let body = json!({"gid": REST, "proccessed_type": 0, "note": "now"});
+    let sent = http::request(gateway.address, "POST", &path, &key, Some(body)).await;
+    assert_eq!(sent.status, 201, "{}", sent.text);
+    while notices.last().is_none_or(|last| last["note"] != "now") {
+        notices.push(mia.client.event("APPLICATION_REVIWED").await.0);
+    }
+    let ids: Vec<&Value> = notices.iter().map(|notice| &notice["id"]).collect();
+    assert_eq!(ids.len(), 2, "each once: {ids:?}");
+    assert_eq!(
+        ids[0],
+        &json!(unseen),
+        "and not {seen}, which is acknowledged"
+    );
 }

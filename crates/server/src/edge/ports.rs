@@ -38,6 +38,9 @@ pub enum ToEdge {
     Revoked(TokenId),
     /// A session of an earlier process: it lives here again, and waits for a socket.
     Restore(Box<SavedSession>),
+    /// No more of those come. Dropped, by way of [`FromEdge::RestoredAll`], once all of them are
+    /// told of.
+    RestoredAll(UnboundedSender<()>),
     /// Close every client, and take no new ones.
     Drain {
         /// Spread over this long.
@@ -72,6 +75,8 @@ pub enum FromEdge {
         /// Its user.
         user: UserId,
     },
+    /// All that are to live again have been told of; to be dropped once those are passed on.
+    RestoredAll(UnboundedSender<()>),
     /// The client has left the guild, by command or by its end.
     Left {
         /// Who.

@@ -1,5 +1,5 @@
 //! What one process leaves to the next: Discord's sessions, the guilds as they were, and the
-//! sessions of clients.
+//! sessions of clients, with the place in the store's feed up to which they have heard it.
 //!
 //! What is found is forgotten at once: a process that is killed leaves nothing behind, and the
 //! next begins anew rather than from a state of long ago.
@@ -9,7 +9,8 @@ use std::time::Duration;
 use guildgate_core::client::SavedSession;
 use guildgate_discord::ShardSession;
 use guildgate_model::{ShardId, TokenHash, UnixMs};
-use guildgate_store::{KeptShard, Store, StoreError};
+use guildgate_store::{Cursor, KeptShard, Store, StoreError};
+use serde::{Deserialize, Serialize};
 
 use crate::hub_thread::{HubHandle, Snapshot};
 
@@ -29,6 +30,15 @@ pub(super) struct Left {
     pub(super) sessions: Vec<ShardSession>,
     pub(super) snapshots: Vec<Snapshot>,
     pub(super) clients: Vec<SavedSession>,
+    /// Up to where the clients have heard the feed; none without clients, and none of an earlier
+    /// version, which did not write it down.
+    pub(super) feed: Option<Cursor>,
+}
+
+/// A chunk beside those of the sessions, which are arrays: up to where they have heard the feed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Heard {
+    feed: u64,
 }
 
 /// Takes what an earlier process of the same bot left, if it is not too old. Another token is
@@ -61,16 +71,45 @@ pub(super) async fn take(
     let chunks = store.take_sessions(since).await?;
     if !left.sessions.is_empty() {
         // Without the guilds nobody can tell the clients what they missed there.
-        left.clients = read_clients(&chunks);
+        (left.clients, left.feed) = read_clients(&chunks);
+        if left.clients.is_empty() {
+            left.feed = None;
+        }
+        if let Some(cursor) = left.feed
+            && is_purged_after(store, cursor).await?
+        {
+            // A submission that nobody can tell of any more is in no snapshot of a guild.
+            tracing::warn!(
+                "the feed does not reach back to where the last process read it; \
+                 its clients' sessions begin anew"
+            );
+            (left.clients, left.feed) = (Vec::new(), None);
+        }
         let (shards, clients) = (left.sessions.len(), left.clients.len());
         tracing::info!(shards, clients, "going on with the last process's sessions");
     }
     Ok(left)
 }
 
-fn read_clients(chunks: &[Vec<u8>]) -> Vec<SavedSession> {
+/// Whether some of what comes after `cursor` is in the feed no more.
+async fn is_purged_after(store: &dyn Store, cursor: Cursor) -> Result<bool, StoreError> {
+    match store.changes_after(cursor, 1).await {
+        Ok(_) => Ok(false),
+        Err(StoreError::FeedBehind { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sessions, and up to where they have heard the feed. Of several processes' the lowest
+/// place: some may hear a thing twice then, but nobody misses one.
+fn read_clients(chunks: &[Vec<u8>]) -> (Vec<SavedSession>, Option<Cursor>) {
     let mut clients: Vec<SavedSession> = Vec::new();
+    let mut heard: Option<Cursor> = None;
     for chunk in chunks {
+        if let Ok(Heard { feed }) = serde_json::from_slice(chunk) {
+            heard = Some(heard.map_or(Cursor(feed), |lowest| lowest.min(Cursor(feed))));
+            continue;
+        }
         match serde_json::from_slice::<Vec<SavedSession>>(chunk) {
             Ok(sessions) => clients.extend(sessions),
             Err(error) => tracing::warn!(
@@ -79,19 +118,21 @@ fn read_clients(chunks: &[Vec<u8>]) -> Vec<SavedSession> {
             ),
         }
     }
-    clients
+    (clients, heard)
 }
 
-/// Leaves the clients' sessions to the next process, as many as [`CLIENTS_BYTES_MAX`] allows.
+/// Leaves the clients' sessions to the next process, as many as [`CLIENTS_BYTES_MAX`] allows, and
+/// `heard`, up to where they have heard the feed.
 ///
 /// # Errors
 /// [`StoreError`] if the database failed: clients begin new sessions then.
 pub(super) async fn leave_clients(
     store: &dyn Store,
     clients: &[SavedSession],
+    heard: Cursor,
     now: UnixMs,
 ) -> Result<(), StoreError> {
-    let (chunks, kept) = write_clients(clients, CLIENTS_BYTES_MAX);
+    let (mut chunks, kept) = write_clients(clients, CLIENTS_BYTES_MAX);
     if kept < clients.len() {
         let left_out = clients.len() - kept;
         tracing::warn!(
@@ -102,6 +143,8 @@ pub(super) async fn leave_clients(
     if chunks.is_empty() {
         return Ok(());
     }
+    let heard = Heard { feed: heard.0 };
+    chunks.push(serde_json::to_vec(&heard).expect("a number is plain JSON"));
     store.keep_sessions(chunks, now).await
 }
 
@@ -151,9 +194,15 @@ pub(super) async fn leave(
 
 #[cfg(test)]
 mod tests {
+    use guildgate_model::{Decision, GuildId, UserId};
+    use guildgate_store::{Feed, KeptSessions, NewNotification, SqliteStore};
     use serde_json::json;
 
     use super::*;
+
+    const BOT: TokenHash = TokenHash([7; 32]);
+    const NOW: UnixMs = UnixMs(1_767_225_600_000);
+    const WINDOW: Duration = Duration::from_secs(120);
 
     fn sessions(number: usize) -> Vec<SavedSession> {
         let session = json!({
@@ -174,13 +223,99 @@ mod tests {
         let all = sessions(2 * CLIENTS_PER_CHUNK + 1);
         let (mut chunks, kept) = write_clients(&all, CLIENTS_BYTES_MAX);
         assert_eq!((chunks.len(), kept), (3, all.len()));
-        assert_eq!(read_clients(&chunks), all);
+        assert_eq!(read_clients(&chunks), (all, None));
         chunks[1] = b"not what was written".to_vec();
         assert_eq!(
-            read_clients(&chunks).len(),
+            read_clients(&chunks).0.len(),
             CLIENTS_PER_CHUNK + 1,
             "the others are good"
         );
+    }
+
+    async fn store() -> SqliteStore {
+        SqliteStore::open_temporary().await.expect("a database")
+    }
+
+    /// Puts something in the feed.
+    async fn change(store: &dyn Store) -> Cursor {
+        let new = NewNotification {
+            user: UserId(5),
+            decision: Decision::Accepted,
+            guild: GuildId(6),
+            application: None,
+            note: None,
+        };
+        let added = store.add_notification(new, NOW).await;
+        added.expect("a database");
+        store.head().await.expect("a database")
+    }
+
+    /// What a process finds for `clients`, of which Discord's session was kept.
+    async fn left(store: &dyn Store) -> Left {
+        let session = json!({
+            "shard": {"id": 0, "count": 1},
+            "session_id": "discord's",
+            "resume_url": null,
+            "seq": 1,
+            "intents": 1,
+        });
+        let kept = KeptShard {
+            shard: ShardId { id: 0, count: 1 },
+            session: session.to_string().into_bytes(),
+            guilds: Vec::new(),
+            saved_at: NOW,
+        };
+        store.keep_shard(BOT, kept).await.expect("a database");
+        take(store, BOT, NOW, WINDOW).await.expect("a database")
+    }
+
+    #[tokio::test]
+    async fn with_the_sessions_goes_up_to_where_they_have_heard_the_feed() {
+        let store = store().await;
+        let heard = change(&store).await;
+        let missed = change(&store).await;
+        for heard in [missed, heard] {
+            let left = leave_clients(&store, &sessions(1), heard, NOW).await;
+            left.expect("a database");
+        }
+        let found = left(&store).await;
+        assert_eq!((found.clients.len(), found.feed), (2, Some(heard)));
+        let again = left(&store).await;
+        assert_eq!((again.clients.len(), again.feed), (0, None), "taken once");
+    }
+
+    #[tokio::test]
+    async fn sessions_begin_anew_where_the_feed_does_not_reach_back() {
+        let store = store().await;
+        let heard = change(&store).await;
+        change(&store).await;
+        let leave = leave_clients(&store, &sessions(1), heard, NOW).await;
+        leave.expect("a database");
+        let purged = store.purge_changes(UnixMs(NOW.0 + 1)).await;
+        assert_eq!(purged.expect("a database"), 2);
+        let found = left(&store).await;
+        assert_eq!((found.clients.len(), found.feed), (0, None));
+        assert_eq!(found.sessions.len(), 1, "Discord's does not depend on it");
+    }
+
+    #[tokio::test]
+    async fn without_sessions_there_is_nothing_to_go_on_from() {
+        let store = store().await;
+        let heard = change(&store).await;
+        let leave = leave_clients(&store, &[], heard, NOW).await;
+        leave.expect("a database");
+        assert_eq!(left(&store).await.feed, None);
+    }
+
+    #[tokio::test]
+    async fn sessions_of_a_version_that_did_not_write_the_place_down_go_on() {
+        let store = store().await;
+        change(&store).await;
+        let (chunks, _) = write_clients(&sessions(1), CLIENTS_BYTES_MAX);
+        let kept = store.keep_sessions(chunks, NOW).await;
+        kept.expect("a database");
+        let found = left(&store).await;
+        assert_eq!((found.clients.len(), found.feed), (1, None));
     }
 
     #[test]

@@ -35,18 +35,26 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Feed {
     services: Services,
     cursor: Cursor,
+    /// Of which one warning is enough.
+    has_met_unknown: bool,
 }
 
 impl Services {
-    /// A reader of the feed, from now on; the hub is told the invites that are set already,
-    /// and which forms open by themselves is read. To be made before the first client is let in.
+    /// A reader of the feed, from where an earlier one stopped or from now on; the hub is told
+    /// the invites that are set already, and which forms open by themselves is read. To be made
+    /// before the first client is let in.
     ///
     /// # Errors
     /// [`StoreError`] if the database does not answer.
-    pub async fn feed(&self) -> Result<Feed, StoreError> {
+    pub async fn feed(&self, since: Option<Cursor>) -> Result<Feed, StoreError> {
+        let cursor = match since {
+            Some(cursor) => cursor,
+            None => self.parts.store.head().await?,
+        };
         let feed = Feed {
             services: self.clone(),
-            cursor: self.parts.store.head().await?,
+            cursor,
+            has_met_unknown: false,
         };
         // After the head is known: one that is set meanwhile is told twice rather than never.
         feed.tell_invites().await?;
@@ -56,13 +64,26 @@ impl Services {
 }
 
 impl Feed {
-    /// Reads until `stop`, and opens forms at their time, of which the feed tells.
-    pub async fn run(self, stop: CancellationToken) {
-        let services = self.services.clone();
-        tokio::join!(self.read(&stop), services.open_forms(&stop));
+    /// Tells all that there is to tell by now: what came while no process read on for sessions
+    /// of an earlier one. To be done once those live again, and before the first client dials:
+    /// who resumes between a notification and its acknowledgement, both of them old, would be
+    /// shown it again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database does not answer.
+    pub async fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.read_on().await
     }
 
-    async fn read(mut self, stop: &CancellationToken) {
+    /// Reads until `stop`, and opens forms at their time, of which the feed tells. Answers up to
+    /// where everything has been told.
+    pub async fn run(self, stop: CancellationToken) -> Cursor {
+        let services = self.services.clone();
+        let (cursor, ()) = tokio::join!(self.read(&stop), services.open_forms(&stop));
+        cursor
+    }
+
+    async fn read(mut self, stop: &CancellationToken) -> Cursor {
         let mut signal = self.services.parts.store.feed_signal();
         let mut failing = false;
         loop {
@@ -86,7 +107,7 @@ impl Feed {
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.cursor,
                 Ok(()) = signal.changed(), if !failing => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -150,7 +171,7 @@ impl Feed {
         }
     }
 
-    async fn take(&self, change: Change) -> Result<(), StoreError> {
+    async fn take(&mut self, change: Change) -> Result<(), StoreError> {
         let hub = &self.services.parts.hub;
         match change.kind {
             ChangeKind::TokenRevoked { id, .. } => self.revoke(id),
@@ -181,8 +202,18 @@ impl Feed {
             }
             ChangeKind::SubmissionChanged { .. } => {}
             ChangeKind::InviteSet(invite) => self.tell_invite(invite),
+            ChangeKind::Unknown => self.warn_of_unknown(),
         }
         Ok(())
+    }
+
+    fn warn_of_unknown(&mut self) {
+        if !std::mem::replace(&mut self.has_met_unknown, true) {
+            tracing::warn!(
+                "a later version is beside this one on the database: what it alone can tell, \
+                 clients here are not told"
+            );
+        }
     }
 
     async fn tell_invites(&self) -> Result<(), StoreError> {

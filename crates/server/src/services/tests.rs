@@ -12,6 +12,7 @@ use super::*;
 use crate::patience::soon;
 
 mod applications;
+mod feed;
 mod notifications;
 
 const CLIENT: ClientId = ClientId {
@@ -226,7 +227,7 @@ impl Harness {
 
     async fn start_feed(&self) -> CancellationToken {
         let stop = CancellationToken::new();
-        let feed = self.services.feed().await.expect("a database");
+        let feed = self.services.feed(None).await.expect("a database");
         tokio::spawn(feed.run(stop.clone()));
         stop
     }

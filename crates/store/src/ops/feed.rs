@@ -158,6 +158,8 @@ enum Stored {
         guild: GuildId,
         code: Option<Box<str>>,
     },
+    #[serde(other)]
+    Unknown,
 }
 
 impl From<&ChangeKind> for Stored {
@@ -208,6 +210,7 @@ impl From<&ChangeKind> for Stored {
                 guild,
                 code: code.clone(),
             },
+            ChangeKind::Unknown => Stored::Unknown,
         }
     }
 }
@@ -266,6 +269,7 @@ impl TryFrom<Stored> for ChangeKind {
                 status: submissions::status_named(&status)?,
             },
             Stored::InviteSet { guild, code } => ChangeKind::InviteSet(SetInvite { guild, code }),
+            Stored::Unknown => ChangeKind::Unknown,
         })
     }
 }

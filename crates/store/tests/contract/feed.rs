@@ -16,6 +16,7 @@ use guildgate_store::{
 use serde_json::json;
 use tokio_postgres::NoTls;
 
+use crate::opening::tamper;
 use crate::support::{GUILD, NOW, contract, later, race, soon};
 
 async fn add(store: &dyn Store, number: u64, at: i64) {
@@ -136,6 +137,19 @@ contract! {
         add(&*store, 4, 50).await;
         let next = store.changes_after(head, 10).await.expect("read");
         assert_eq!(next.iter().map(number).collect::<Vec<_>>(), [4]);
+    }
+
+    async fn what_a_later_version_alone_knows_stops_no_reader(database) {
+        let store = database.open().await;
+        add(&*store, 0, 0).await;
+        add(&*store, 1, 0).await;
+        let later = r#"{"t": "moon_landed", "where": {"crater": 1}, "ids": [1, 2]}"#;
+        let statement = format!("UPDATE feed SET body = '{later}' WHERE place = 1");
+        tamper(&database, &statement).await;
+        let changes = store.changes_after(Cursor(0), 10).await.expect("read");
+        assert_eq!(changes[0].kind, ChangeKind::Unknown);
+        assert_eq!(changes[0].cursor, Cursor(1));
+        assert_eq!(number(&changes[1]), 1);
     }
 
     async fn only_what_was_committed_is_told_and_wakes(database) {

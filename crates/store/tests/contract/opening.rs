@@ -11,7 +11,7 @@ use guildgate_store::{
 use crate::support::{NOW, contract, race};
 
 /// Runs a statement on the database behind the store's back.
-async fn tamper(database: &Database, statement: &str) {
+pub async fn tamper(database: &Database, statement: &str) {
     let location = database.location();
     if location.starts_with("postgres://") {
         let (client, connection) = tokio_postgres::connect(location, tokio_postgres::NoTls)

@@ -51,7 +51,7 @@ impl Ears {
             webhooks: std::collections::BTreeMap::new(),
         });
         let stop = CancellationToken::new();
-        let feed = services.feed().await.expect("a database");
+        let feed = services.feed(None).await.expect("a database");
         tokio::spawn(feed.run(stop.clone()));
         Ears {
             heard,

@@ -57,6 +57,7 @@ impl Shard {
             }
             ToEdge::Revoked(token) => self.revoke(token),
             ToEdge::Restore(session) => self.restore(*session),
+            ToEdge::RestoredAll(told) => self.tell(FromEdge::RestoredAll(told)),
             ToEdge::Drain { window, closed } => self.begin_drain(window, closed),
             ToEdge::Finish(saved) => self.finishing = Some(saved),
         }
