@@ -55,7 +55,7 @@ commas. `guildgate check` says what is wrong with a configuration and what to do
 Durations are a number and `ms`, `s`, `m`, `h` or `d`; sizes a number and `KiB`, `MiB` or
 `GiB`, or just bytes.
 
-PostgreSQL is spoken to over TLS as `sslmode` in `database_url` says (`postgres://…/DATABASE?sslmode=verify-full`):
+PostgreSQL 12 or newer is spoken to over TLS as `sslmode` in `database_url` says (`postgres://…/DATABASE?sslmode=verify-full`):
 `prefer`, the default, where the server has it, without a look at its certificate; `require` and `verify-full`
 always, with a certificate of a trusted authority that is for that host; `verify-ca` for whatever host; `disable`
 never. Trusted are the authorities that browsers trust, or those in a PEM file: `sslrootcert=FILE` beside `sslmode`.
