@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    gateway::{ADA, BEN, Folder, Gateway, MIA, REST, ROLE_MANAGER},
+    gateway::{ADA, BEN, Folder, Gateway, MIA, PATIENCE, REST, ROLE_MANAGER},
     http,
     process::{ADMIN_KEY, Process},
 };
@@ -332,14 +332,18 @@ async fn what_other_nodes_did_while_the_process_was_down_reaches_who_comes_back(
     let missed = told["missed_notifications"].as_array().cloned();
     notices.extend(missed.unwrap_or_default());
     let mut submitted = Value::Null;
-    while submitted.is_null() || notices.is_empty() {
-        let frame = mia.client.frame().await;
-        match frame["t"].as_str() {
-            Some("APPLICATION_SUBMITTED") => submitted = frame["d"]["uid"].clone(),
-            Some("APPLICATION_REVIWED") => notices.push(frame["d"].clone()),
-            _ => {}
+    // Heartbeats come for ever: a frame in time is not yet the event.
+    let told = tokio::time::timeout(PATIENCE, async {
+        while submitted.is_null() || notices.is_empty() {
+            let frame = mia.client.frame().await;
+            match frame["t"].as_str() {
+                Some("APPLICATION_SUBMITTED") => submitted = frame["d"]["uid"].clone(),
+                Some("APPLICATION_REVIWED") => notices.push(frame["d"].clone()),
+                _ => {}
+            }
         }
-    }
+    });
+    told.await.expect("both in time");
     assert_eq!(submitted, BEN);
     // A live one comes after all that is old.
     let path = format!("/api/v1/users/{MIA}/notifications");
