@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use tokio::sync::watch;
 
 use self::{readers::Readers, writer::Writer};
@@ -134,6 +134,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // What is bound to a statement does not change its plan. Otherwise one that a partial index
+    // might serve is prepared anew whenever other values are bound, which is always.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     // FULL: the log is on the disk before a commit is answered. In WAL mode NORMAL would lose
     // the last commits with the machine's power.

@@ -24,3 +24,23 @@ async fn a_temporary_folder_goes_with_its_store() {
     drop(store);
     assert!(!folder.exists());
 }
+
+#[test]
+fn a_statement_stays_prepared_whatever_is_bound_to_it() {
+    let connection = connect(Path::new(":memory:")).expect("opened");
+    connection
+        .execute_batch(
+            "CREATE TABLE tasks (id INTEGER PRIMARY KEY, topic TEXT, state TEXT);
+             CREATE INDEX due ON tasks (topic, id) WHERE state = 'pending';
+             INSERT INTO tasks (topic, state) VALUES ('a', 'pending'), ('b', 'done');",
+        )
+        .expect("a schema like the store's");
+    let mut due = connection
+        .prepare("SELECT id FROM tasks WHERE topic = ?1 AND id <= ?2 AND state = ?3")
+        .expect("prepared");
+    for (topic, id, state) in [("a", 1, "pending"), ("b", 2, "done"), ("c", 3, "pending")] {
+        let found = due.query_map((topic, id, state), |row| row.get::<_, i64>(0));
+        assert_eq!(found.expect("run").count(), usize::from(topic != "c"));
+    }
+    assert_eq!(due.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}
