@@ -57,7 +57,7 @@ struct Peers {
     #[arg(
         long = "of",
         value_delimiter = ',',
-        default_value = "guildgate,uwebsockets,nchan,tokio-websockets,fastwebsockets,ws,nats-server"
+        default_value = "guildgate,edge,uwebsockets,nchan,tokio-websockets,fastwebsockets,ws,nats-server"
     )]
     kinds: Vec<Kind>,
     /// Where `guildgate`, `peer` and `uwebsockets` lie; beside this program if left out.
@@ -78,6 +78,10 @@ struct Peers {
     /// How often the turn comes round.
     #[arg(long, default_value_t = 5)]
     cycles: usize,
+    /// How often the servers of the first two measurements are started anew: a process's luck
+    /// with where its sockets lie is the same for all its cycles
+    #[arg(long, default_value_t = 3)]
+    starts: usize,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -185,6 +189,7 @@ fn measure_peers(options: &Peers) -> Result<Report> {
     };
     let places = Places {
         guildgate: programs.join("guildgate"),
+        edge: programs.join("examples/edge_bench"),
         peer: programs.join("peer"),
         uwebsockets: programs.join("uwebsockets"),
         ws: options.ws.clone(),
@@ -194,6 +199,7 @@ fn measure_peers(options: &Peers) -> Result<Report> {
         few: options.few,
         many: options.many,
         cycles: options.cycles,
+        starts: options.starts,
     };
     peers::run(&options.kinds, &places, &size)
 }

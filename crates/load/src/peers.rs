@@ -8,7 +8,7 @@ mod broker;
 mod kind;
 mod peer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -31,6 +31,8 @@ pub struct Size {
     pub many: usize,
     /// How often the turn comes round.
     pub cycles: usize,
+    /// How often the servers of the first two measurements are started anew.
+    pub starts: usize,
 }
 
 /// Measures these servers, but for those that are not installed; the bare send loop is always
@@ -55,63 +57,69 @@ pub fn run(kinds: &[Kind], places: &Places, size: &Size) -> Result<Report> {
     Ok(report)
 }
 
-/// All servers at once, one event and sixteen events in flight.
+/// All servers at once, one event and sixteen events in flight. All are started anew several
+/// times: what a call costs in the kernel differs from one process to the next of the same
+/// program, by where its sockets come to lie.
 fn few(report: &mut Report, kinds: &[Kind], places: &Places, size: &Size) -> Result<()> {
     let name = format!("{} sockets", size.few);
-    let mut bare = Stand::start(Kind::SendLoop, places, size.few)?;
-    let mut others = Vec::new();
-    for &kind in kinds {
-        match Stand::start(kind, places, size.few) {
-            Ok(stand) => others.push(stand),
-            // What the others show is not lost with one of them, here and below.
-            Err(error) => report.failures.push(format!("{name}: {error:#}")),
-        }
-    }
-    for (in_flight, rounds) in [(1, 40), (16, 10)] {
-        for _ in 0..size.cycles {
-            bare.rounds(rounds, in_flight)?;
-            bare.end_cycle();
-            others.retain_mut(|stand| match stand.rounds(rounds, in_flight) {
-                Ok(()) => {
-                    stand.end_cycle();
-                    true
-                }
-                Err(error) => {
-                    report.failures.push(format!("{name}: {error:#}"));
-                    false
-                }
-            });
-            // Nobody is to come after the same one always.
-            if !others.is_empty() {
-                others.rotate_left(1);
+    let mut measured = [(1, 40), (16, 10)].map(|burst| (burst, Vec::new()));
+    for _ in 0..size.starts {
+        let mut bare = Stand::start(Kind::SendLoop, places, size.few, PAUSE)?;
+        let mut others = Vec::new();
+        for &kind in kinds {
+            match Stand::start(kind, places, size.few, PAUSE) {
+                Ok(stand) => others.push(stand),
+                // What the others show is not lost with one of them, here and below.
+                Err(error) => report.failures.push(format!("{name}: {error:#}")),
             }
         }
-        others.sort_by_key(|stand| stand.kind);
-        let name = format!("{name}, {in_flight} in flight");
-        tell(report, &name, &bare, &bare);
-        for stand in &mut others {
-            tell(report, &name, stand, &bare);
-            stand.cycles.clear();
+        for ((in_flight, rounds), cycles) in &mut measured {
+            for _ in 0..size.cycles {
+                bare.rounds(*rounds, *in_flight)?;
+                let floor = bare.end_cycle();
+                cycles.push((Kind::SendLoop, floor, floor));
+                others.retain_mut(|stand| match stand.rounds(*rounds, *in_flight) {
+                    Ok(()) => {
+                        cycles.push((stand.kind, stand.end_cycle(), floor));
+                        true
+                    }
+                    Err(error) => {
+                        report.failures.push(format!("{name}: {error:#}"));
+                        false
+                    }
+                });
+                // Nobody is to come after the same one always.
+                if !others.is_empty() {
+                    others.rotate_left(1);
+                }
+            }
         }
-        bare.cycles.clear();
+    }
+    for ((in_flight, _), cycles) in measured {
+        let name = format!("{name}, {in_flight} in flight");
+        tell(report, &name, cycles);
     }
     Ok(())
 }
 
+/// What a frame of one server cost in one cycle, and one of the bare loop's, microseconds of CPU.
+type Cycle = (Kind, f64, f64);
+
 /// The bare loop and one other at a time: memory at rest, then five events a second.
 fn many(report: &mut Report, kinds: &[Kind], places: &Places, size: &Size) -> Result<()> {
     let name = format!("{} sockets", size.many);
-    let mut bare = Stand::start(Kind::SendLoop, places, size.many)?;
+    let mut bare = Stand::start(Kind::SendLoop, places, size.many, SETTLING)?;
     for &kind in kinds {
-        bare.cycles.clear();
-        let beside = Stand::start(kind, places, size.many).and_then(|mut stand| {
+        let mut cycles = Vec::new();
+        let beside = Stand::start(kind, places, size.many, SETTLING).and_then(|mut stand| {
             for _ in 0..size.cycles {
                 for _ in 0..EVENTS_A_CYCLE {
                     bare.event()?;
                     stand.event()?;
                 }
-                bare.end_cycle();
-                stand.end_cycle();
+                let floor = bare.end_cycle();
+                cycles.push((Kind::SendLoop, floor, floor));
+                cycles.push((stand.kind, stand.end_cycle(), floor));
             }
             Ok(stand)
         });
@@ -125,8 +133,7 @@ fn many(report: &mut Report, kinds: &[Kind], places: &Places, size: &Size) -> Re
         let resting = stand.resident_a_socket;
         report.figure(format!("{name}: {kind}, resident at rest"), resting, "B");
         let name = format!("{name}, 5 a second");
-        tell(report, &name, &bare, &bare);
-        tell(report, &name, &stand, &bare);
+        tell(report, &name, cycles);
     }
     let resting = bare.resident_a_socket;
     report.figure(format!("{name}: send loop, resident at rest"), resting, "B");
@@ -135,13 +142,17 @@ fn many(report: &mut Report, kinds: &[Kind], places: &Places, size: &Size) -> Re
 
 /// Reports what a frame cost: the median over the cycles, of the time itself and of its ratio to
 /// the bare loop's in the same cycle, since the machine's own pace changes between cycles.
-fn tell(report: &mut Report, name: &str, stand: &Stand, bare: &Stand) {
-    let kind = stand.kind;
-    let ratios = stand.cycles.iter().zip(&bare.cycles);
-    let ratio = median(ratios.map(|(own, bare)| own / bare).collect());
-    let micros = median(stand.cycles.clone());
-    report.figure(format!("{name}: {kind}, CPU a frame"), micros, "µs");
-    report.figure(format!("{name}: {kind}, ratio"), ratio, "");
+fn tell(report: &mut Report, name: &str, cycles: Vec<Cycle>) {
+    let mut kinds: Vec<Kind> = cycles.iter().map(|(kind, ..)| *kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    for kind in kinds {
+        let own = cycles.iter().filter(|(other, ..)| *other == kind);
+        let ratio = median(own.clone().map(|(_, own, bare)| own / bare).collect());
+        let micros = median(own.map(|(_, own, _)| *own).collect());
+        report.figure(format!("{name}: {kind}, CPU a frame"), micros, "µs");
+        report.figure(format!("{name}: {kind}, ratio"), ratio, "");
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -166,12 +177,10 @@ struct Stand {
     cpu: Duration,
     /// Of this cycle.
     frames: u64,
-    /// Microseconds of CPU a frame, by cycle.
-    cycles: Vec<f64>,
 }
 
 impl Stand {
-    fn start(kind: Kind, places: &Places, sockets: usize) -> Result<Stand> {
+    fn start(kind: Kind, places: &Places, sockets: usize, rest: Duration) -> Result<Stand> {
         let peer = Peer::start(kind, places).with_context(|| format!("starting {kind}"))?;
         let mut engine = Engine::new(peer.address)?.at(peer.path);
         let mut heard = Heard::default();
@@ -182,7 +191,7 @@ impl Stand {
         let before = process.resident_bytes()?;
         dial(&mut engine, &mut heard, &peer, sockets)
             .with_context(|| format!("dialling {kind}"))?;
-        settle(&mut engine, &mut heard, SETTLING)?;
+        settle(&mut engine, &mut heard, rest)?;
         let grown = process.resident_bytes()?.saturating_sub(before);
         Ok(Stand {
             kind,
@@ -193,7 +202,6 @@ impl Stand {
             resident_a_socket: grown as f64 / (sockets - warm).max(1) as f64,
             cpu: Duration::ZERO,
             frames: 0,
-            cycles: Vec::new(),
         })
     }
 
@@ -241,26 +249,31 @@ impl Stand {
         }
     }
 
-    fn end_cycle(&mut self) {
-        self.cycles
-            .push(self.cpu.as_secs_f64() * 1e6 / self.frames as f64);
+    /// What a frame cost since the last time, microseconds of CPU.
+    fn end_cycle(&mut self) -> f64 {
+        let micros = self.cpu.as_secs_f64() * 1e6 / self.frames as f64;
         (self.cpu, self.frames) = (Duration::ZERO, 0);
+        micros
     }
 }
 
 /// Opens connections until there are `sockets` in all.
 fn dial(engine: &mut Engine, heard: &mut Heard, peer: &Peer, sockets: usize) -> Result<()> {
-    let nobody = Identity {
-        token: None,
-        user: None,
+    let identity = |number: usize| Identity {
+        token: peer.full.then(|| "gggu_anyone".into()),
+        user: peer.full.then_some(FIRST_USER + number as u64),
         guild: peer.guild.clone(),
     };
-    let nobody = std::sync::Arc::new(nobody);
+    let nobody = Arc::new(identity(0));
     let mut moved = (clock::now(), heard.live);
     while heard.live < sockets {
         while engine.open() < sockets && engine.open() - heard.live < DIALLING_MAX {
+            let identity = match peer.full {
+                true => Arc::new(identity(engine.open())),
+                false => Arc::clone(&nobody),
+            };
             engine
-                .dial(nobody.clone(), peer.manner, None)
+                .dial(identity, peer.manner, None)
                 .context("dialling; a process may open only so many files (ulimit -n)")?;
         }
         engine.turn(Duration::from_millis(5), heard)?;
@@ -310,8 +323,12 @@ const EVENTS_A_CYCLE: usize = 5;
 /// Longer than a clock tick, and than any of the servers is busy after its last frame.
 const AFTERMATH: Duration = Duration::from_millis(20);
 const EVENT_GAP: Duration = Duration::from_millis(200);
+/// Before memory is looked at: longer than what was freed on the way takes to be given back.
 const SETTLING: Duration = Duration::from_secs(3);
+/// Before the first event otherwise.
+const PAUSE: Duration = Duration::from_millis(500);
 const STUCK_AFTER: Duration = Duration::from_secs(60);
+const FIRST_USER: u64 = 1_000_000_000_000_000_000;
 const WARM_UP: usize = 256;
 /// Less than the shortest queue that any of them listens with.
 const DIALLING_MAX: usize = 64;

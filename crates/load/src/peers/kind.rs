@@ -12,6 +12,9 @@ pub enum Kind {
     SendLoop,
     /// This gateway, whole.
     Guildgate,
+    /// This gateway's edge alone, told to send as the other servers are; its clients are full
+    /// sessions, with numbers of their own and a buffer for their resume.
+    Edge,
     /// uWebSockets, the C++ library, publishing to a topic.
     Uwebsockets,
     /// Debian's nginx with nchan.
@@ -31,6 +34,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::SendLoop => "send loop",
             Kind::Guildgate => "guildgate",
+            Kind::Edge => "guildgate's edge",
             Kind::Uwebsockets => "uWebSockets",
             Kind::Nchan => "nchan",
             Kind::TokioWebsockets => "tokio-websockets",
@@ -46,6 +50,8 @@ impl fmt::Display for Kind {
 pub struct Places {
     /// `guildgate`.
     pub guildgate: PathBuf,
+    /// `edge_bench`, an example of guildgate-server.
+    pub edge: PathBuf,
     /// `peer` of guildgate-bench, built with `--features peers`.
     pub peer: PathBuf,
     /// `uwebsockets`, built by `crates/bench/peers/uwebsockets/build`.
@@ -65,6 +71,11 @@ impl Places {
                 self.guildgate.exists(),
                 self.guildgate.display().to_string(),
                 "cargo build --release -p guildgate",
+            ),
+            Kind::Edge => (
+                self.edge.exists(),
+                self.edge.display().to_string(),
+                "cargo build --release -p guildgate-server --example edge_bench",
             ),
             Kind::SendLoop | Kind::TokioWebsockets | Kind::Fastwebsockets => (
                 self.peer.exists(),
@@ -125,6 +136,7 @@ mod tests {
         let nowhere = PathBuf::from("/nowhere/at/all");
         let places = Places {
             guildgate: nowhere.clone(),
+            edge: nowhere.clone(),
             peer: nowhere.clone(),
             uwebsockets: nowhere.clone(),
             ws: nowhere,

@@ -36,6 +36,8 @@ pub(super) struct Peer {
     pub(super) manner: Manner,
     /// The guild to connect to, with its token, where the server speaks the gateway's protocol.
     pub(super) guild: Option<(u64, Arc<str>)>,
+    /// Whether clients are full sessions, each of a user of its own.
+    pub(super) full: bool,
     hand: Hand,
 }
 
@@ -54,6 +56,13 @@ impl Peer {
     pub(super) fn start(kind: Kind, places: &Places) -> Result<Peer> {
         match kind {
             Kind::Guildgate => guildgate(places),
+            Kind::Edge => {
+                let mut peer = lines(pinned(places, &places.edge), "serve")?;
+                peer.manner = Manner::Good;
+                peer.guild = Some((spawn::GUILD, "gggg_anyone".into()));
+                peer.full = true;
+                Ok(peer)
+            }
             Kind::Nchan => Ok(published(broker::nchan(places)?, "/sub", Manner::Listens)),
             Kind::NatsServer => Ok(published(broker::nats(places)?, "/", Manner::Subscribes)),
             Kind::Uwebsockets => lines(pinned(places, &places.uwebsockets), ""),
@@ -126,6 +135,7 @@ fn lines(mut command: Command, name: &str) -> Result<Peer> {
         pid: child.id(),
         manner: Manner::Listens,
         guild: None,
+        full: false,
         hand: Hand::Lines(child, orders),
     };
     until_listening(address)?;
@@ -155,6 +165,7 @@ fn guildgate(places: &Places) -> Result<Peer> {
         pid: spawned.pid,
         manner: Manner::Good,
         guild: Some((spawn::GUILD, token)),
+        full: false,
         hand: Hand::Joins {
             _spawned: spawned,
             discord,
@@ -170,6 +181,7 @@ fn published(broker: Broker, path: &'static str, manner: Manner) -> Peer {
         pid: broker.child.id(),
         manner,
         guild: None,
+        full: false,
         hand: Hand::Publishes(broker),
     }
 }

@@ -11,8 +11,8 @@
 //! `fanout SOCKETS KIND INFLIGHT ROUNDS [tls]`: CPU of one frame, the edge's and the bare loop's,
 //! in turns; the bare loop never seals what it sends. `memory CLIENTS,… KIND`: the same without sockets, for numbers beyond the limit on
 //! open files, at each of these points on the way up; and an event of its own to each, as a role
-//! edit makes them. `deflate`: what deflating one text costs and saves. KIND is `basic` or
-//! `full`. The clients are another process, so that their memory and time are not counted.
+//! edit makes them. `deflate`: what deflating one text costs and saves. `serve PORT`: for
+//! `guildgate-load peers`. KIND is `basic` or `full`. The clients are another process, so that their memory and time are not counted.
 
 mod bare;
 mod deflate;
@@ -20,6 +20,7 @@ mod memory;
 mod node;
 mod proc;
 mod readers;
+mod serve;
 mod tls;
 
 use std::{error::Error, io::Read, net::TcpListener, sync::Arc};
@@ -51,17 +52,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             memory::run(&points?, Kind::named(kind)?)
         }
         ["deflate"] => deflate::run(),
+        ["serve", port, ..] => serve::run(port.parse()?),
         ["readers", address, sockets, carrier] => {
             readers::run(address, sockets.parse()?, Carrier::named(carrier))
         }
-        _ => {
-            Err("usage: edge_bench idle|fanout|memory|deflate …; see the top of its source".into())
-        }
+        _ => Err(
+            "usage: edge_bench idle|fanout|memory|deflate|serve …; see the top of its source"
+                .into(),
+        ),
     }
 }
 
 fn idle(sockets: usize, kind: Kind, carrier: Carrier) -> Result<(), Box<dyn Error>> {
-    let node = Node::start()?;
+    let node = Node::patient()?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let server = tls::server()?;
     let mut readers = Readers::start(&listener, sockets, carrier)?;
@@ -98,7 +101,7 @@ fn fanout(
     rounds: usize,
     carrier: Carrier,
 ) -> Result<(), Box<dyn Error>> {
-    let node = Node::start()?;
+    let node = Node::patient()?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let server = tls::server()?;
     let mut edge_readers = Readers::start(&listener, sockets, carrier)?;

@@ -14,7 +14,7 @@ use crate::{
 
 /// Grows one edge from point to point, and measures at each.
 pub fn run(points: &[usize], kind: Kind) -> Result<(), Box<dyn Error>> {
-    let node = Node::start()?;
+    let node = Node::patient()?;
     let sink = Arc::new(MemorySink::default());
     let before = proc::resident_bytes()?;
     let mut clients = 0;

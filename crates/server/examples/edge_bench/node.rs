@@ -23,7 +23,7 @@ use guildgate_server::{
 use guildgate_wire::{EventFrame, Limits, SessionId};
 use tokio::sync::mpsc::unbounded_channel;
 
-const GUILD: GuildId = GuildId(197_038_439_483_310_086);
+const GUILD: GuildId = GuildId(1_190_000_000_000_000_000);
 
 /// How clients authenticate.
 #[derive(Debug, Clone, Copy)]
@@ -50,14 +50,19 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn start() -> io::Result<Node> {
+    /// An edge whose clients may be silent: what they say is all said when they come.
+    pub fn patient() -> io::Result<Node> {
+        Node::start(Limits {
+            heartbeat_interval: Duration::from_secs(36_000),
+            authenticate_within: Duration::from_secs(36_000),
+            ..Limits::default()
+        })
+    }
+
+    pub fn start(limits: Limits) -> io::Result<Node> {
         let (out, mut heard) = unbounded_channel();
         let config = EdgeConfig {
-            limits: Limits {
-                heartbeat_interval: Duration::from_secs(36_000),
-                authenticate_within: Duration::from_secs(36_000),
-                ..Limits::default()
-            },
+            limits,
             ..EdgeConfig::default()
         };
         let (edges, _threads) = Edges::start(&config, &out, Clock::start())?;
@@ -84,8 +89,12 @@ impl Node {
         })
     }
 
-    pub fn hand_over(&self, socket: Handover, number: usize) {
+    pub fn take(&self, socket: Handover) {
         self.edges.handover(socket);
+    }
+
+    pub fn hand_over(&self, socket: Handover, number: usize) {
+        self.take(socket);
         // Not more at a time than a listener's backlog would let through.
         if number % 1024 == 1023 {
             self.wait_for(number - 512);
