@@ -12,3 +12,4 @@ pub mod process;
 pub mod report;
 pub mod scenario;
 pub mod spawn;
+mod weight;

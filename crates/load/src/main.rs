@@ -3,14 +3,14 @@
 use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
 use guildgate_load::{
     control::{Api, Discord},
     peers::{self, Kind, Places, Size},
     plot,
     process::Process,
     report::{Goals, Report},
-    scenario::{self, Conditions, Scenario, Setting},
+    scenario::{self, AttackKind, Conditions, Scenario, Setting},
     spawn::{self, Spawned, Wish},
 };
 
@@ -137,6 +137,9 @@ struct Options {
     /// Attackers of each kind, in `hostile`.
     #[arg(long, default_value_t = 200)]
     attackers: usize,
+    /// Which kinds of attackers, in `hostile`, one kind after the other; all if left out.
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    kinds: Vec<AttackKind>,
     /// Fail if a goal is missed, not only if something is wrong.
     #[arg(long)]
     expect: bool,
@@ -239,6 +242,10 @@ fn measure(options: &Options) -> Result<Report> {
         lasting: Duration::try_from_secs_f64(options.seconds).context("--seconds is no time")?,
         full: options.full,
         attackers: options.attackers,
+        kinds: match &options.kinds[..] {
+            [] => AttackKind::value_variants().to_vec(),
+            kinds => kinds.to_vec(),
+        },
         authenticate_within: conditions.authenticate_within,
     };
     match &mut spawned {

@@ -23,6 +23,7 @@ use crate::{
     spawn::Spawned,
 };
 
+pub use hostile::AttackKind;
 use sessions::Target;
 
 /// A scenario's name.
@@ -132,6 +133,8 @@ pub struct Setting {
     pub full: bool,
     /// How many attackers there are of each kind, where there are any.
     pub attackers: usize,
+    /// Which kinds of them, in this order.
+    pub kinds: Vec<AttackKind>,
     /// How long the gateway lets a client go without authenticating.
     pub authenticate_within: Duration,
 }

@@ -74,18 +74,23 @@ impl Sight {
 
     /// From each emission to its arrivals; those that were conflated away have none.
     pub fn times(&self, emissions: &[Emission]) -> Times {
+        let mut times = Times::default();
+        self.add_times(emissions, &mut times);
+        times
+    }
+
+    /// Adds the same to `times`.
+    pub fn add_times(&self, emissions: &[Emission], times: &mut Times) {
         let emitted: BTreeMap<u64, i64> = emissions
             .iter()
             .map(|emission| (emission.member_count, emission.unix_us))
             .collect();
-        let mut times = Times::default();
         for (count, arrived) in &self.arrivals {
             if let Some(emitted) = emitted.get(count) {
                 let us = u64::try_from(arrived - emitted).unwrap_or(0);
                 times.add(Duration::from_micros(us));
             }
         }
-        times
     }
 
     /// From each role edit to its privilege updates, which are never conflated: a link's first

@@ -1,10 +1,11 @@
 //! Clients that mean harm, beside good ones.
 
 mod attack;
+mod kind;
 mod raw;
 mod upgraded;
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 
@@ -13,10 +14,10 @@ use crate::{
     clock,
     engine::Manner,
     report::{Report, Times, Wanted},
+    weight,
 };
 use attack::{Attack, Ends};
-use raw::Raw;
-use upgraded::Upgraded;
+pub use kind::AttackKind;
 
 /// Good connections hear events before and during each attack; each attacker must end as the
 /// protocol has it, and the good ones must notice nothing.
@@ -31,59 +32,15 @@ pub fn run(setting: &Setting) -> Result<Report> {
     audience.tell(&mut report, setting.connections, took);
 
     let mut good = Good::new(setting, audience)?;
-    let alone = good.hear(setting, || Ok(()))?;
+    let mut alone = Times::default();
+    good.hear(setting, &mut alone)?;
     report.times("nobody hostile", &alone);
     let alone = alone.p99_ms();
 
-    let gateway = setting.gateway;
-    let count = setting.attackers;
-    // Each is longer than the longest header that is read.
-    let floods = (count / 10).max(1);
-    let mut attacks: [(&str, usize, Box<dyn Attack>); 7] = [
-        (
-            "half-open sockets",
-            count,
-            Box::new(Raw::silent(gateway, count)),
-        ),
-        (
-            "headers that never end",
-            count,
-            Box::new(Raw::trickling(gateway, count)),
-        ),
-        (
-            "a MiB of header",
-            floods,
-            Box::new(Raw::long(gateway, floods)),
-        ),
-        (
-            "frames of 2^63 bytes",
-            count,
-            Box::new(Upgraded::huge(gateway, count)?),
-        ),
-        (
-            "ping floods",
-            count,
-            Box::new(Upgraded::pings(gateway, count)?),
-        ),
-        (
-            "one byte a second",
-            count,
-            Box::new(Upgraded::byte_by_byte(gateway, count)?),
-        ),
-        (
-            "never authenticating",
-            count,
-            Box::new(Upgraded::mute(gateway, count)?),
-        ),
-    ];
-    for (name, count, attack) in &mut attacks {
-        let times = beside(
-            &mut report,
-            setting,
-            &mut good,
-            (name, *count),
-            &mut **attack,
-        )?;
+    for kind in &setting.kinds {
+        let (name, count) = (kind.describe(), kind.count(setting.attackers));
+        let mut attack = kind.attack(setting.gateway, count)?;
+        let times = beside(&mut report, setting, &mut good, (name, count), &mut *attack)?;
         report.times(&format!("beside {name}"), &times);
         let bound = alone.mul_add(SLOWER_MAX, JITTER_MS);
         let name = format!("beside {name}, p99");
@@ -93,7 +50,7 @@ pub fn run(setting: &Setting) -> Result<Report> {
     Ok(report)
 }
 
-/// One attack, from its first socket to its end.
+/// One attack: the good ones hear events from before its first socket until its last has ended.
 fn beside(
     report: &mut Report,
     setting: &Setting,
@@ -102,18 +59,25 @@ fn beside(
     attack: &mut dyn Attack,
 ) -> Result<Times> {
     let before = resident(setting)?;
-    attack.begin()?;
-    let times = good.hear(setting, || attack.go_on())?;
-    if let (Some(before), Some(during)) = (before, resident(setting)?) {
-        let each = during.saturating_sub(before) as f64 / count as f64;
+    let mut most = before;
+    let mut times = Times::default();
+    thread::scope(|scope| -> Result<()> {
+        // A thread of its own, for what it takes to attack is not to be counted as the good
+        // ones' waiting.
+        let attacker = scope.spawn(|| {
+            weight::give_way().context("letting the attackers' thread give way")?;
+            carry_out(attack, count, setting.authenticate_within)
+        });
+        while !attacker.is_finished() {
+            good.hear(setting, &mut times)?;
+            most = most.max(resident(setting)?);
+        }
+        attacker.join().expect("an attacking thread does not panic")
+    })?;
+    if let (Some(before), Some(most)) = (before, most) {
+        let each = most.saturating_sub(before) as f64 / count as f64;
         let name = format!("{name}: memory an attacker");
         report.goal(name, each, Wanted::Below(ATTACKER_BYTES_MAX), "B");
-    }
-    let waiting = clock::now();
-    let within = attack.over_within(setting.authenticate_within) + LEEWAY;
-    while attack.ends().all() < count && waiting.elapsed() < within {
-        attack.go_on()?;
-        good.audience.listen(Duration::from_millis(50))?;
     }
     let Ends { by_code, cut } = attack.ends();
     for (code, count) in by_code {
@@ -126,6 +90,18 @@ fn beside(
     });
     attack.stop();
     Ok(times)
+}
+
+/// Has all of them come, and do what they do until they have ended or had their time.
+fn carry_out(attack: &mut dyn Attack, count: usize, authenticate_within: Duration) -> Result<()> {
+    attack.begin()?;
+    let waiting = clock::now();
+    let within = attack.over_within(authenticate_within) + LEEWAY;
+    while attack.ends().all() < count && waiting.elapsed() < within {
+        attack.go_on()?;
+        clock::pause();
+    }
+    Ok(())
 }
 
 fn resident(setting: &Setting) -> Result<Option<u64>> {
@@ -150,30 +126,23 @@ impl Good {
     }
 
     /// Brings in one member after another, for the good ones to hear of.
-    fn hear(
-        &mut self,
-        setting: &Setting,
-        mut meanwhile: impl FnMut() -> Result<()>,
-    ) -> Result<Times> {
+    fn hear(&mut self, setting: &Setting, times: &mut Times) -> Result<()> {
         let audience = &mut self.audience;
         audience.sight.arrivals.clear();
-        let start = clock::now();
         let joins = (setting.rate * setting.lasting.as_secs_f64()).max(1.0) as u32;
         let burst =
             setting
                 .discord
                 .start_joins(setting.guild, joins, setting.rate.max(1.0) as u32)?;
-        while start.elapsed() < setting.lasting {
-            meanwhile()?;
-            audience.listen(Duration::from_millis(50))?;
-        }
+        audience.listen(setting.lasting)?;
         self.count += u64::from(joins);
         let count = self.count;
         audience.listen_until(DRAINING, |sight| {
             sight.counts.iter().all(|&seen| seen == count)
         })?;
         let emitted = setting.discord.burst(burst)?;
-        Ok(audience.sight.times(&emitted.emissions))
+        audience.sight.add_times(&emitted.emissions, times);
+        Ok(())
     }
 
     fn judge(&self, report: &mut Report) {

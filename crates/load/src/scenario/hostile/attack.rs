@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::Result;
 
 /// Many attackers of one kind.
-pub trait Attack {
+pub trait Attack: Send {
     /// Dials them all.
     ///
     /// # Errors
