@@ -9,17 +9,21 @@ mod admission;
 mod http;
 mod listener;
 mod patient;
+mod threads;
 mod tls;
 mod tls_stream;
 mod upgrade;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use tokio::runtime::Handle;
+
 use crate::{config::AddressRange, edge::Edges};
 
 pub use address::ClientAddress;
 pub use admission::{Admission, AdmissionLimits, Loopback, NotAdmitted, Permit};
 pub use listener::serve;
+pub use threads::FrontThreads;
 pub use tls::{Tls, TlsError};
 pub use upgrade::Origins;
 
@@ -84,19 +88,22 @@ impl Default for FrontConfig {
 pub struct Front {
     config: FrontConfig,
     edges: Edges,
+    services: Handle,
     upgraded: Arc<Admission>,
     plain: Arc<Admission>,
 }
 
 impl Front {
-    /// Nothing accepted yet; upgraded sockets will go to `edges`.
+    /// Nothing accepted yet; upgraded sockets will go to `edges`, and what is asked of pages and
+    /// the API is answered on `services`.
     #[must_use]
-    pub fn new(config: FrontConfig, edges: Edges) -> Arc<Front> {
+    pub fn new(config: FrontConfig, edges: Edges, services: Handle) -> Arc<Front> {
         Arc::new(Front {
             upgraded: Admission::new(config.upgraded.clone()),
             plain: Admission::new(config.plain.clone()),
             config,
             edges,
+            services,
         })
     }
 

@@ -5,13 +5,18 @@ mod restart;
 mod settings;
 mod upkeep;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
 
 use guildgate_discord::ShardSession;
 use guildgate_model::{TokenHash, WantedUsers};
 use guildgate_store::{Cursor, Store, StoreError, hash_secret};
+use socket2::{Domain, Socket, Type};
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    runtime::Handle,
     sync::{
         Mutex,
         mpsc::{self, UnboundedReceiver},
@@ -25,7 +30,7 @@ use crate::{
     clock::Clock,
     config::Config,
     edge::{EdgeThreads, Edges},
-    front::{self, Front, Tls, TlsError},
+    front::{self, Front, FrontThreads, Tls, TlsError},
     hub_thread::{self, HubHandle, HubParts, HubRequest, HubThread, Snapshot},
     metrics::{Metrics, UpstreamFigures},
     services::{Feed, OutboxWorker, ServiceParts, Services},
@@ -94,6 +99,7 @@ pub struct Node {
     hub: HubHandle,
     /// The reader of the feed: up to where it has told everything, once it is to stop.
     feed: JoinHandle<Cursor>,
+    front: FrontThreads,
     failing: Mutex<Failing>,
 }
 
@@ -206,12 +212,13 @@ impl Node {
             assets,
             demo,
         }));
-        base.start_front(listener, tls, router);
+        let front = base.start_front(listener, tls, router)?;
         tracing::info!(%address, "the gateway listens");
         Ok(Node {
             base,
             hub,
             feed,
+            front,
             failing: Mutex::new(Failing {
                 upstream: Some(upstream),
                 hub: hub_thread,
@@ -265,6 +272,7 @@ impl Node {
             base,
             hub,
             feed,
+            front,
             failing,
         } = self;
         base.readiness.set(Err(NotReady::Draining));
@@ -326,6 +334,9 @@ impl Node {
                 "when tokens were last used could not be written"
             );
         }
+        // Not sooner: a connection to the store that was made for an answer under way there is
+        // driven there.
+        drop(front);
         tracing::info!("stopped");
     }
 }
@@ -401,39 +412,48 @@ impl Base {
         self.tasks.spawn(feed.run(self.unheard.clone()))
     }
 
-    fn start_front(&self, listener: TcpListener, tls: Option<Tls>, router: axum::Router) {
+    fn start_front(
+        &self,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        router: axum::Router,
+    ) -> Result<FrontThreads, NodeError> {
         if let Some(tls) = &tls {
             self.tasks.spawn(tls.clone().watch(self.stopping.clone()));
         }
-        let front = Front::new(settings::front(&self.config), self.edges.clone());
-        self.tasks.spawn(front::serve(
+        let threads = FrontThreads::start().map_err(NodeError::Threads)?;
+        let listener = threads.watch(listener).map_err(NodeError::Threads)?;
+        let config = settings::front(&self.config);
+        let front = Front::new(config, self.edges.clone(), Handle::current());
+        let serve = front::serve(
             front,
             listener,
             tls,
             router,
             self.draining.clone(),
             self.stopping.clone(),
-        ));
+        );
+        self.tasks.spawn_on(serve, threads.handle());
+        Ok(threads)
     }
 }
 
 /// Connections that may wait to be accepted; after a restart all clients come back at once.
 /// The kernel cuts it to net.core.somaxconn.
-const BACKLOG: u32 = 8192;
+const BACKLOG: i32 = 8192;
 
 /// The address that was given, where it left the port open.
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
-    let failed = |source| NodeError::Listen { address, source };
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }
-    .map_err(failed)?;
-    socket.set_reuseaddr(true).map_err(failed)?;
-    socket.bind(address).map_err(failed)?;
-    let listener = socket.listen(BACKLOG).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+    let listen = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listen().map_err(|source| NodeError::Listen { address, source })
 }
 
 /// Waits for something that blocks, away from the runtime's own threads.

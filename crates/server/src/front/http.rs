@@ -1,6 +1,6 @@
 //! One request: to the pages and the API, or on to the edge.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use ::http::{HeaderValue, Request, header};
 use axum::{
@@ -14,6 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 use super::{
@@ -58,15 +59,7 @@ pub(super) async fn answer(
         Asked::Page => {
             request.extensions_mut().insert(address);
             request.extensions_mut().insert(PeerAddress(peer));
-            let answer = router.oneshot(request.map(Body::new));
-            match tokio::time::timeout(front.config.answer_within, answer).await {
-                Ok(Ok(response)) => response,
-                Err(_late) => Problem::new(
-                    ProblemKind::Unavailable,
-                    "the answer took too long; try again, and see the gateway's log",
-                )
-                .into_response(),
-            }
+            page(&front, router.oneshot(request.map(Body::new))).await
         }
         Asked::Refused(refused) => {
             tracing::debug!(address = %address.0, reason = %refused, "no upgrade");
@@ -76,6 +69,31 @@ pub(super) async fn answer(
             let upgrade = hyper::upgrade::on(&mut request);
             upgraded(front, address, doors, agreed, upgrade)
         }
+    }
+}
+
+/// Has `answer` made where the rest of the node works: it asks the store, whose connections are
+/// not to be driven where strangers make the work. It ends with whoever waits for it.
+async fn page(
+    front: &Front,
+    answer: impl Future<Output = Result<Response, Infallible>> + Send + 'static,
+) -> Response {
+    let answer = tokio::time::timeout(front.config.answer_within, answer);
+    match AbortOnDropHandle::new(front.services.spawn(answer)).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Err(_late)) => Problem::new(
+            ProblemKind::Unavailable,
+            "the answer took too long; try again, and see the gateway's log",
+        )
+        .into_response(),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => Problem::new(
+                ProblemKind::Unavailable,
+                "this node is going away; try again, another one will answer",
+            )
+            .into_response(),
+        },
     }
 }
 

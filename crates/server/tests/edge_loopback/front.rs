@@ -2,7 +2,9 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::mpsc::{Sender, channel},
+    thread,
     time::Duration,
 };
 
@@ -10,19 +12,27 @@ use axum::{Router, routing::get};
 use guildgate_core::client::Answer;
 use guildgate_server::{
     edge::Edges,
-    front::{AdmissionLimits, DeflateOffer, Front, FrontConfig, Loopback, Origins, Tls, serve},
+    front::{
+        AdmissionLimits, DeflateOffer, Front, FrontConfig, FrontThreads, Loopback, Origins, Tls,
+        serve,
+    },
+};
+use tokio::{
+    runtime::{self, Runtime},
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Client, PATIENCE, World, limits};
 
-/// An accept loop in front of shards.
+/// An accept loop in front of shards, on threads of its own as a node's is.
 pub struct Site {
     pub address: SocketAddr,
     drain: CancellationToken,
     stop: CancellationToken,
-    runtime: tokio::runtime::Runtime,
-    loop_: tokio::task::JoinHandle<()>,
+    services: Runtime,
+    _threads: FrontThreads,
+    loop_: JoinHandle<()>,
 }
 
 impl Site {
@@ -31,23 +41,27 @@ impl Site {
     }
 
     pub fn with(config: FrontConfig, edges: &Edges, tls: Option<Tls>) -> Site {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-            .expect("a port");
-        let address = listener.local_addr().expect("it is bound");
-        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let router = Router::new()
             .route("/", get(async || "the page"))
             .route("/large", get(async || vec![b'x'; 1 << 20]))
             .route("/slow", get(std::future::pending::<String>));
-        let loop_ = runtime.spawn(serve(
-            Front::new(config, edges.clone()),
-            listener,
+        Site::of(router, config, edges, tls)
+    }
+
+    fn of(router: Router, config: FrontConfig, edges: &Edges, tls: Option<Tls>) -> Site {
+        let services = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name(SERVICES)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let threads = FrontThreads::start().expect("threads can be started");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+        let loop_ = threads.handle().spawn(serve(
+            Front::new(config, edges.clone(), services.handle().clone()),
+            threads.watch(listener).expect("a listener"),
             tls,
             router,
             drain.clone(),
@@ -57,7 +71,8 @@ impl Site {
             address,
             drain,
             stop,
-            runtime,
+            services,
+            _threads: threads,
             loop_,
         }
     }
@@ -83,12 +98,15 @@ impl Site {
 
     pub fn end(self) {
         self.stop.cancel();
-        self.runtime
+        self.services
             .block_on(async { tokio::time::timeout(PATIENCE, self.loop_).await })
             .expect("the loop ends")
             .expect("without a panic");
     }
 }
+
+/// The name of the threads that answer what is asked of pages.
+const SERVICES: &str = "services";
 
 pub const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -265,6 +283,50 @@ fn who_would_wait_too_long_is_told_so() {
     let site = Site::new(config, &world.edges);
     let (_, head) = site.ask("/slow", "");
     assert_eq!(status(&head), 503);
+    site.end();
+    world.end();
+}
+
+#[test]
+fn pages_are_answered_away_from_where_strangers_are_heard() {
+    let world = World::new(1, limits());
+    let answerer = async || thread::current().name().unwrap_or_default().to_owned();
+    let router = Router::new().route("/", get(answerer));
+    let site = Site::of(router, FrontConfig::default(), &world.edges, None);
+    let (mut page, head) = site.ask("/", "Connection: close\r\n");
+    assert_eq!(status(&head), 200);
+    assert_eq!(read_to_end(&mut page), SERVICES.as_bytes());
+    site.end();
+    world.end();
+}
+
+#[test]
+fn an_answer_that_nobody_waits_for_any_more_is_given_up() {
+    /// Tells when it is dropped.
+    struct Held(Sender<&'static str>);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            // The test may have failed meanwhile.
+            let _ = self.0.send("given up");
+        }
+    }
+    let world = World::new(1, limits());
+    let (tell, told) = channel();
+    let answer = async move || {
+        let held = Held(tell.clone());
+        tell.send("begun").expect("the test listens");
+        std::future::pending::<()>().await;
+        drop(held);
+    };
+    let router = Router::new().route("/", get(answer));
+    let site = Site::of(router, FrontConfig::default(), &world.edges, None);
+    let mut stream = site.dial();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("loopback");
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("begun"));
+    drop(stream);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok("given up"));
     site.end();
     world.end();
 }

@@ -12,7 +12,10 @@ use guildgate_server::{
     edge::{EdgeConfig, Edges, FromEdge, ToEdge},
     front::{Front, FrontConfig, serve},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::Handle,
+};
 use tokio_util::sync::CancellationToken;
 use tokio_websockets::{ClientBuilder, Config, Limits as PeerLimits, Message, WebSocketStream};
 
@@ -53,7 +56,7 @@ async fn node() -> (SocketAddr, Edges) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("it is bound");
     tokio::spawn(serve(
-        Front::new(FrontConfig::default(), edges.clone()),
+        Front::new(FrontConfig::default(), edges.clone(), Handle::current()),
         listener,
         None,
         axum::Router::new(),
