@@ -126,8 +126,9 @@ const BELL: Token = Token(usize::MAX);
 const LINGERING: usize = 1 << 62;
 /// Messages taken from the inbox in a turn.
 const MAIL_MAX: usize = 4096;
-/// Sockets read in a turn.
-const READS_MAX: usize = 512;
+/// Sockets read in a turn. So few that an event for the others waits no longer than some
+/// milliseconds where each of them brings a flood.
+const READS_MAX: usize = 64;
 /// Largest read at once, bytes; one buffer for the whole shard.
 const INPUT_BYTES: usize = 16 * 1024;
 

@@ -80,6 +80,19 @@ impl Client {
 }
 
 #[test]
+fn a_turn_reads_so_many_sockets_and_the_next_the_others() {
+    let mut rig = Rig::new();
+    for _ in 0..super::READS_MAX + 40 {
+        let member = rig.dial();
+        rig.shard.want_read(member.slot);
+    }
+    rig.shard.read_sockets();
+    assert_eq!(rig.shard.readable.len(), 40);
+    rig.shard.read_sockets();
+    assert_eq!(rig.shard.readable.len(), 0);
+}
+
+#[test]
 fn a_machine_that_fails_takes_nobody_with_it() {
     let (out, _heard) = tokio::sync::mpsc::unbounded_channel();
     let config = EdgeConfig::default();
