@@ -98,6 +98,7 @@ pub(super) struct Shard {
     /// Made when the first client deflates.
     inflater: Option<Box<Inflater>>,
     outputs: Vec<Output>,
+    /// Clients whose deadlines have come and were not fed yet.
     due: Vec<u32>,
 }
 
@@ -129,6 +130,8 @@ const MAIL_MAX: usize = 4096;
 /// Sockets read in a turn. So few that an event for the others waits no longer than some
 /// milliseconds where each of them brings a flood.
 const READS_MAX: usize = 64;
+/// Deadlines fed in a turn: thousands who came at once are late at once.
+const DEADLINES_MAX: usize = 64;
 /// Largest read at once, bytes; one buffer for the whole shard.
 const INPUT_BYTES: usize = 16 * 1024;
 
@@ -212,6 +215,7 @@ impl Shard {
         let busy = self.parts.mail.more()
             || !self.readable.is_empty()
             || !self.sweeping.is_empty()
+            || !self.due.is_empty()
             || !self.dirty.is_empty();
         if busy {
             return Some(Duration::ZERO);
@@ -257,8 +261,10 @@ impl Shard {
     /// Feeds deadlines that have come.
     fn expire(&mut self) {
         let mut due = std::mem::take(&mut self.due);
-        self.wheel.expire(self.now.mono, &mut due);
-        for slot in due.drain(..) {
+        if due.is_empty() {
+            self.wheel.expire(self.now.mono, &mut due);
+        }
+        for slot in due.drain(..due.len().min(DEADLINES_MAX)) {
             let Some(deadline) = self
                 .places
                 .at(slot)

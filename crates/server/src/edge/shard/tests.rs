@@ -93,6 +93,20 @@ fn a_turn_reads_so_many_sockets_and_the_next_the_others() {
 }
 
 #[test]
+fn a_turn_feeds_so_many_deadlines_and_the_next_the_others() {
+    let mut rig = Rig::new();
+    let members: Vec<_> = (0..super::DEADLINES_MAX + 40).map(|_| rig.dial()).collect();
+    rig.shard.now.mono = rig.shard.now.mono + Duration::from_secs(3600);
+    rig.shard.expire();
+    assert_eq!(rig.shard.due.len(), 40);
+    assert_eq!(rig.shard.pause(), Some(Duration::ZERO));
+    rig.shard.expire();
+    assert_eq!(rig.shard.due.len(), 0);
+    let open = |member: &&rig::Member| rig.shard.places.at(member.slot).is_some();
+    assert_eq!(members.iter().filter(open).count(), 0);
+}
+
+#[test]
 fn a_machine_that_fails_takes_nobody_with_it() {
     let (out, _heard) = tokio::sync::mpsc::unbounded_channel();
     let config = EdgeConfig::default();
