@@ -296,6 +296,14 @@ impl Outbox {
             .map_or((0, 0), |queues| (queues.unsent.len(), queues.kept.len()))
     }
 
+    /// How many events had no room among those kept for a resume, since this was last asked: for
+    /// metrics.
+    pub fn take_outgrown(&mut self) -> u32 {
+        self.queues
+            .as_mut()
+            .map_or(0, |queues| queues.kept.take_outgrown())
+    }
+
     /// The client has seen everything up to `seen`: no resume will ask for it again. Said of
     /// events that were not written yet, it is ignored.
     pub(crate) fn acknowledge(&mut self, seen: Sequence) {

@@ -19,6 +19,8 @@ pub(super) struct Kept {
     floor: Sequence,
     /// The newest event that was forgotten: as good as kept, where a client says what it saw.
     forgotten: Sequence,
+    /// How many were forgotten past a bound since this was last asked.
+    outgrown: u32,
 }
 
 type Numbered = (Sequence, Arc<EventFrame>);
@@ -32,6 +34,7 @@ impl Kept {
             bytes: 0,
             floor,
             forgotten: floor,
+            outgrown: 0,
         }
     }
 
@@ -56,6 +59,7 @@ impl Kept {
             latest: Vec::new(),
             floor,
             forgotten: floor,
+            outgrown: 0,
         }
     }
 
@@ -94,7 +98,13 @@ impl Kept {
                 break;
             };
             self.floor = self.floor.max(oldest);
+            self.outgrown = self.outgrown.saturating_add(1);
         }
+    }
+
+    /// How many events were forgotten past a bound since this was last asked.
+    pub(super) fn take_outgrown(&mut self) -> u32 {
+        std::mem::take(&mut self.outgrown)
     }
 
     /// Takes one event out, whose number the caller knows; whether it was there.

@@ -195,6 +195,8 @@ fn an_event_pushed_out_of_the_kept_is_put_back_all_the_same() {
     for event in &events {
         outbox.admit(event, Socket::Free, &limits);
     }
+    let outgrown = [outbox.take_outgrown(), outbox.take_outgrown()];
+    assert_eq!(outgrown, [2, 0], "each is told of once");
     for (event, number) in events.iter().zip(1..) {
         outbox
             .put_back(event, Some(Sequence(number)), &limits)

@@ -48,6 +48,8 @@ counters! {
     conflated,
     /// Frames that waited for a socket and went with it for good, ever.
     dropped,
+    /// Events that had no room among those kept for a session's resume, ever.
+    outgrown,
     /// Frames that wait for their sockets now.
     waiting,
     /// Events kept for sessions until they are acknowledged, now.

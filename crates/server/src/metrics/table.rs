@@ -111,8 +111,12 @@ rows! {
             ("hub", m.held_back.load()),
             ("socket", edge(m, |stats| &stats.conflated)),
         ];
-    "dropped", Counter, None, "Frames that waited for a client's socket and went with it for good",
-        |m| one(edge(m, |stats| &stats.dropped));
+    "dropped", Counter, Some("from"),
+        "Frames that waited for a client's socket and went with it for good, and events that had no room among those kept for a resume",
+        |m| vec![
+            ("socket", edge(m, |stats| &stats.dropped)),
+            ("resume", edge(m, |stats| &stats.outgrown)),
+        ];
     "client_queue", Gauge, Some("state"),
         "Frames that wait for clients' sockets, and events kept until sessions acknowledge them",
         |m| vec![

@@ -68,6 +68,10 @@ impl Place {
 
     /// Brings the figures up to what is in the outbox now; most of the time nothing is.
     pub(super) fn count_outbox(&mut self, stats: &EdgeStats) {
+        let outgrown = self.client.outbox_mut().take_outgrown();
+        if outgrown > 0 {
+            stats.outgrown.add(outgrown.into());
+        }
         let (waiting, kept) = self.client.outbox().depths();
         self.count_as(
             Counted {

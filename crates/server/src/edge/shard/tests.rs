@@ -107,6 +107,19 @@ fn a_turn_feeds_so_many_deadlines_and_the_next_the_others() {
 }
 
 #[test]
+fn what_a_resume_has_no_room_for_is_counted() {
+    let mut rig = Rig::new();
+    rig.shard.parts.config.limits.resume_events_max = 2;
+    let mut session = [rig.arrive()];
+    for _ in 0..5 {
+        rig.broadcast(&mut session);
+        rig.finish();
+    }
+    let stats = &rig.shard.parts.stats;
+    assert_eq!((stats.kept.load(), stats.outgrown.load()), (2, 3));
+}
+
+#[test]
 fn a_machine_that_fails_takes_nobody_with_it() {
     let (out, _heard) = tokio::sync::mpsc::unbounded_channel();
     let config = EdgeConfig::default();
