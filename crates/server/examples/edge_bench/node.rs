@@ -66,6 +66,10 @@ impl Node {
             ..EdgeConfig::default()
         };
         let (edges, _threads) = Edges::start(&config, &out, Clock::start())?;
+        // A thread gives itself its name, by which its time is looked up.
+        while crate::proc::cpu_nanos("edge-0").is_err() {
+            std::thread::yield_now();
+        }
         let joined = Arc::new(AtomicUsize::new(0));
         let clients = Arc::new(Mutex::new(Vec::new()));
         let (told, counted) = (edges.clone(), Arc::clone(&joined));
