@@ -1,6 +1,8 @@
 //! The load generator's command line.
 
-use std::{fs, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs, net::SocketAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode, time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum as _};
@@ -60,7 +62,8 @@ struct Peers {
         default_value = "guildgate,edge,uwebsockets,nchan,tokio-websockets,fastwebsockets,ws,nats-server"
     )]
     kinds: Vec<Kind>,
-    /// Where `guildgate`, `peer` and `uwebsockets` lie; beside this program if left out.
+    /// Where `guildgate`, `peer`, `uwebsockets` and `examples/edge_bench` lie; beside this program
+    /// if left out.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
     /// The server that uses npm's `ws`: `npm install --prefix crates/bench/peers ws@8`.
@@ -76,12 +79,12 @@ struct Peers {
     #[arg(long, default_value_t = 9500)]
     many: usize,
     /// How often the turn comes round.
-    #[arg(long, default_value_t = 5)]
-    cycles: usize,
+    #[arg(long, default_value = "5")]
+    cycles: NonZeroUsize,
     /// How often the servers of the first two measurements are started anew: a process's luck
-    /// with where its sockets lie is the same for all its cycles
-    #[arg(long, default_value_t = 3)]
-    starts: usize,
+    /// with where its sockets lie is the same for all its cycles.
+    #[arg(long, default_value = "3")]
+    starts: NonZeroUsize,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -201,8 +204,8 @@ fn measure_peers(options: &Peers) -> Result<Report> {
     let size = Size {
         few: options.few,
         many: options.many,
-        cycles: options.cycles,
-        starts: options.starts,
+        cycles: options.cycles.get(),
+        starts: options.starts.get(),
     };
     peers::run(&options.kinds, &places, &size)
 }
