@@ -45,6 +45,7 @@ use super::{
     wheel::Wheel,
 };
 use crate::clock::Clock;
+use carrier::Shared;
 use closing::{Draining, Lingering};
 use encoding::Encoder;
 use fanout::{Guild, SLICE};
@@ -95,6 +96,7 @@ pub(super) struct Shard {
     received: Vec<Mono>,
     input: Vec<u8>,
     encoder: Encoder,
+    shared: Shared,
     /// Made when the first client deflates.
     inflater: Option<Box<Inflater>>,
     outputs: Vec<Output>,
@@ -166,6 +168,7 @@ impl Shard {
             finishing: None,
             received: Vec::new(),
             input: vec![0; INPUT_BYTES],
+            shared: Shared::default(),
             inflater: None,
             outputs: Vec::new(),
             due: Vec::new(),

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::edge::{EdgeStats, codec::Deflate};
 
-/// Bytes that several members get alike, and a buffer for those who get their own.
+/// Bytes that several members get alike, and a buffer for those who get their own. Good for one
+/// slice of one guild's members; what it has room for is kept for the next.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     plain: Batch,
@@ -30,6 +31,8 @@ struct Batch {
     cursor: Option<u64>,
     bytes: Vec<u8>,
     frames: u64,
+    /// What they end, for all who get them.
+    ends: Vec<Ends>,
 }
 
 /// All entries from a cursor on that sessions get.
@@ -37,6 +40,8 @@ struct Batch {
 struct Own {
     cursor: Option<u64>,
     burst: Burst,
+    /// What they end, for all who get them.
+    ends: Vec<Ends>,
     plain: Template,
     deflated: Template,
 }
@@ -49,6 +54,26 @@ pub(super) struct Carrier<'a> {
     pub(super) encoder: &'a mut Encoder,
     pub(super) aftermath: &'a mut Vec<Aftermath>,
 }
+
+impl Shared {
+    /// Forgets what it holds.
+    pub(super) fn clear(&mut self) {
+        for batch in [&mut self.plain, &mut self.deflated] {
+            batch.cursor = None;
+            batch.bytes.clear();
+            batch.bytes.shrink_to(ROOM_BYTES_MAX);
+        }
+        self.own.cursor = None;
+        self.own.burst = Burst::default();
+        for template in [&mut self.own.plain, &mut self.own.deflated] {
+            template.clear();
+            template.shrink_to(ROOM_BYTES_MAX);
+        }
+    }
+}
+
+/// Room for bytes that is kept though nothing is in it.
+const ROOM_BYTES_MAX: usize = 16 * 1024;
 
 impl Carrier<'_> {
     /// The same bytes for everybody at this cursor.
@@ -71,6 +96,7 @@ impl Carrier<'_> {
             batch.cursor = Some(cursor);
             batch.bytes.clear();
             batch.frames = 0;
+            batch.ends = ends_of(entries.clone().map(|entry| &entry.event));
             for entry in entries.clone() {
                 self.encoder
                     .event(&entry.event, None, deflate, &mut batch.bytes);
@@ -86,8 +112,8 @@ impl Carrier<'_> {
             socket.stage().extend_from_slice(&batch.bytes[taken..]);
         }
         self.stats.frames_out.add(batch.frames);
-        for entry in entries {
-            self.note_end(&entry.event);
+        for ends in &batch.ends {
+            self.note_end(*ends);
         }
         Ok(())
     }
@@ -111,6 +137,7 @@ impl Carrier<'_> {
                 .filter(|entry| entry.audience == Audience::All)
                 .map(|entry| entry.event.clone())
                 .collect();
+            own.ends = ends_of(own.burst.events());
             own.plain.clear();
             own.deflated.clear();
         }
@@ -128,8 +155,8 @@ impl Carrier<'_> {
             Deflate::On => &mut own.deflated,
         };
         let events = own.burst.events();
-        for event in events {
-            self.note_end(event);
+        for ends in &own.ends {
+            self.note_end(*ends);
         }
         let bytes = template.fill(self.encoder, deflate, events, first);
         let taken = socket.write(bytes, self.stats)?;
@@ -163,7 +190,7 @@ impl Carrier<'_> {
 
     /// Stages an event if the client's socket is free; otherwise it waits, or is kept.
     pub(super) fn admit(&mut self, place: &mut Place, event: &Arc<EventFrame>) {
-        self.note_end(event);
+        self.note_end(event.ends());
         let readiness = match &place.socket {
             Some(socket) => socket.state(),
             None => Readiness::Busy,
@@ -192,12 +219,22 @@ impl Carrier<'_> {
         }
     }
 
-    fn note_end(&mut self, event: &EventFrame) {
-        match event.ends() {
+    fn note_end(&mut self, ends: Ends) {
+        match ends {
             Ends::Nothing => {}
             ends @ (Ends::GuildConnection(_) | Ends::ApplicationSession(_)) => {
                 self.aftermath.push(Aftermath::Ended(self.slot, ends));
             }
         }
     }
+}
+
+/// What events end, which nearly none does. Asked once for all members: every event lies elsewhere
+/// in memory, which each call into the kernel pushes out of the caches.
+fn ends_of<'e>(events: impl IntoIterator<Item = &'e Arc<EventFrame>>) -> Vec<Ends> {
+    events
+        .into_iter()
+        .map(|event| event.ends())
+        .filter(|ends| *ends != Ends::Nothing)
+        .collect()
 }

@@ -135,14 +135,24 @@ impl Encoder {
 #[derive(Debug, Default)]
 pub(super) struct Template {
     bytes: Vec<u8>,
-    /// Of each frame: where the digits of its number end, and how many there are.
-    numbers: Vec<(usize, usize)>,
+    /// Where the digits of each frame's number end.
+    ends: Vec<usize>,
+    /// How many digits each number has; none if they differ, which fits nobody else.
+    digits: Option<usize>,
 }
 
 impl Template {
     /// Forgets the frames.
     pub(super) fn clear(&mut self) {
-        self.numbers.clear();
+        self.digits = None;
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Gives back room beyond so many bytes.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        self.bytes.shrink_to(bytes);
+        self.ends.shrink_to(bytes / size_of::<usize>());
     }
 
     /// The frames of a burst whose first event is a session's `first`. They are made for the
@@ -155,25 +165,73 @@ impl Template {
         burst: &[Arc<EventFrame>],
         first: Sequence,
     ) -> &[u8] {
-        let sequences = (0..burst.len()).map(|place| first.plus(place));
-        let fits = self.numbers.len() == burst.len()
-            && sequences
-                .clone()
-                .map(digits)
-                .eq(self.numbers.iter().map(|(_, digits)| *digits));
-        if fits {
-            for (sequence, (end, digits)) in sequences.zip(&self.numbers) {
-                write_digits(sequence, &mut self.bytes[end - digits..*end]);
+        let last = first.plus(burst.len().saturating_sub(1));
+        let alike = (digits(first) == digits(last)).then(|| digits(first));
+        match Decimal::new(first) {
+            Some(mut number) if alike.is_some() && alike == self.digits => {
+                for (place, end) in self.ends.iter().enumerate() {
+                    if place > 0 {
+                        number.count_on();
+                    }
+                    number.write_before(*end, &mut self.bytes);
+                }
             }
-        } else {
-            self.bytes.clear();
-            self.numbers.clear();
-            for (event, sequence) in burst.iter().zip(sequences) {
-                let end = encoder.event(event, Some(sequence), deflate, &mut self.bytes);
-                self.numbers.push((end, digits(sequence)));
+            Some(_) | None => {
+                self.bytes.clear();
+                self.ends.clear();
+                self.digits = alike;
+                for (place, event) in burst.iter().enumerate() {
+                    let sequence = Some(first.plus(place));
+                    let end = encoder.event(event, sequence, deflate, &mut self.bytes);
+                    self.ends.push(end);
+                }
             }
         }
         &self.bytes
+    }
+}
+
+/// A number's digits in one big-endian word: those that follow on it are counted and written a
+/// word at a time, without a division. In a burst to many sessions that is most of what is left
+/// to do for each.
+#[derive(Debug, Clone, Copy)]
+struct Decimal {
+    digits: u64,
+    /// Which bytes of the word are digits.
+    mask: u64,
+}
+
+impl Decimal {
+    /// None if there are more digits than a word has bytes.
+    fn new(Sequence(mut number): Sequence) -> Option<Decimal> {
+        let bits = 8 * u32::try_from(digits(Sequence(number))).ok()?;
+        let mask = u64::MAX >> u64::BITS.checked_sub(bits)?;
+        let mut digits = 0;
+        for shift in (0..bits).step_by(8) {
+            digits |= (u64::from(b'0') + number % 10) << shift;
+            number /= 10;
+        }
+        Some(Decimal { digits, mask })
+    }
+
+    /// The next number, which has as many digits.
+    fn count_on(&mut self) {
+        let mut shift = 0;
+        while (self.digits >> shift) as u8 == b'9' {
+            self.digits -= 9 << shift;
+            shift += 8;
+        }
+        self.digits += 1 << shift;
+    }
+
+    /// Puts the digits in front of `end`, where as many digits and some text are.
+    fn write_before(self, end: usize, bytes: &mut [u8]) {
+        let Some(word) = bytes[..end].last_chunk_mut() else {
+            debug_assert!(false, "a frame is longer than a number");
+            return;
+        };
+        let text = u64::from_be_bytes(*word) & !self.mask;
+        *word = (text | self.digits).to_be_bytes();
     }
 }
 
@@ -186,13 +244,6 @@ fn digits(Sequence(number): Sequence) -> usize {
     number
         .checked_ilog10()
         .map_or(1, |digits| digits as usize + 1)
-}
-
-fn write_digits(Sequence(mut number): Sequence, digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
 }
 
 #[cfg(test)]
@@ -230,7 +281,13 @@ mod tests {
         for deflate in [Deflate::Off, Deflate::On] {
             let mut encoder = Encoder::new(100);
             let mut template = Template::default();
-            for first in [1u64, 7, 8, 98, 3, 999_998, 5] {
+            let firsts = [
+                1, 7, 8, 98, 95, 96, 3, 999_998, 999_989, 999_990, 5, 12_345_678, 12_345_699,
+            ];
+            for first in firsts
+                .into_iter()
+                .chain([123_456_789, 123_456_790, 99_999_999])
+            {
                 let mut expected = Vec::new();
                 for (event, sequence) in events.iter().zip(first..) {
                     encoder.event(event, Some(Sequence(sequence)), deflate, &mut expected);

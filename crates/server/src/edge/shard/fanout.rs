@@ -187,13 +187,15 @@ impl Shard {
             next: 0,
             until: end,
         });
-        let mut shared = Shared::default();
+        let mut shared = std::mem::take(&mut self.shared);
         let last = guild.members.len().min(pass.next + sockets_max);
         let slice = pass.next..last.max(pass.next);
         let walked = slice.len();
         for slot in guild.members[slice].iter().copied() {
             self.carry(slot, guild, end, &mut shared);
         }
+        shared.clear();
+        self.shared = shared;
         pass.next = last;
         if pass.next < guild.members.len() {
             guild.pass = Some(pass);
