@@ -9,7 +9,7 @@ use tokio_postgres::{AsyncMessage, Client, Connection, Error, Socket};
 use super::{address::Address, tls::Stream};
 
 /// How long after the connection was lost another is tried.
-const RETRY: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A node's name among those that share a database, for the time that it runs.
 #[derive(Clone, Copy)]

@@ -13,7 +13,8 @@ use guildgate_model::{
     UnixMs, UserId,
 };
 use guildgate_store::{
-    AppendPatch, Appended, DocumentKey, NewToken, PatchId, Store, Uses, testing::Database,
+    AppendPatch, Appended, DocumentKey, NewToken, OutboxItem, OutboxState, PAGE_MAX, Page, PatchId,
+    Store, Task, Topic, Uses, testing::Database,
 };
 use serde_json::json;
 use tokio_postgres::NoTls;
@@ -34,6 +35,8 @@ enum Done {
     Patched { number: u64, revision: u64 },
     Submitted { user: u64, id: u64 },
     Reviewed { user: u64, id: u64, told: u64 },
+    Drafted { user: u64, revision: u64 },
+    Settled { item: u64 },
 }
 
 fn read(line: &str) -> Done {
@@ -68,6 +71,11 @@ fn read(line: &str) -> Done {
             id: number(),
             told: number(),
         },
+        "drafted" => Done::Drafted {
+            user: number(),
+            revision: number(),
+        },
+        "settled" => Done::Settled { item: number() },
         other => panic!("{other:?} is no verb"),
     }
 }
@@ -181,18 +189,17 @@ async fn verify(store: &dyn Store, token: TokenId, done: Done) {
                 .expect("read");
             let content = version.expect("in the history").content;
             assert_eq!(content, json!({ "by": number }), "{done:?}");
-            let again = AppendPatch {
-                key: FORM,
-                base: Revision(revision),
-                patch: json!([]),
-                content: json!("twice"),
-                actor: UserId(1),
-                patch_id: Some(PatchId(number.to_string().into())),
-                renamed: Vec::new(),
-            };
-            let again = store.append_patch(again, NOW).await.expect("answered");
-            assert_eq!(again, Ok(Appended::Before(Revision(revision))), "not twice");
+            verify_once(store, FORM, UserId(1), number, Revision(revision)).await;
         }
+        Done::Drafted { user, revision } => {
+            let key = DocumentKey::Draft(GUILD, UserId(user));
+            let draft = store.read_document(key).await.expect("read");
+            let draft = draft.expect("not lost");
+            assert_eq!(draft.content, json!({ "by": user }), "{done:?}");
+            verify_once(store, key, UserId(user), user, Revision(revision)).await;
+        }
+        // See verify_outbox.
+        Done::Settled { .. } => {}
         Done::Submitted { user, id } => {
             let found = store
                 .read_submission(GUILD, ApplicationId(id))
@@ -221,6 +228,75 @@ async fn verify(store: &dyn Store, token: TokenId, done: Done) {
             let ids: Vec<_> = pending.iter().map(|one| one.id).collect();
             assert_eq!(ids, [NotificationId(told)], "{done:?}");
         }
+    }
+}
+
+/// The patch of this number is known again, whoever sends it a second time.
+async fn verify_once(
+    store: &dyn Store,
+    key: DocumentKey,
+    actor: UserId,
+    number: u64,
+    revision: Revision,
+) {
+    let again = AppendPatch {
+        key,
+        base: revision,
+        patch: json!([]),
+        content: json!("twice"),
+        actor,
+        patch_id: Some(PatchId(number.to_string().into())),
+        renamed: Vec::new(),
+    };
+    let again = store.append_patch(again, NOW).await.expect("answered");
+    assert_eq!(again, Ok(Appended::Before(revision)), "not twice");
+}
+
+/// What a review has left to do is there once, and what was done is not to be done again.
+async fn verify_outbox(store: &dyn Store, done: &[Done]) {
+    let roles = outbox(store, Topic::GrantRole).await;
+    let hooks = outbox(store, Topic::Webhook).await;
+    for one in done {
+        match *one {
+            Done::Reviewed { user, id, told } => {
+                let granted = roles.iter().filter(|item| match &item.task {
+                    Task::GrantRole {
+                        user: to,
+                        application,
+                        ..
+                    } => (*to, *application) == (UserId(user), ApplicationId(id)),
+                    Task::Webhook { .. } => false,
+                });
+                assert_eq!(granted.count(), 1, "{one:?}");
+                let named = format!("review:{told}");
+                let called = hooks.iter().filter(|item| match &item.task {
+                    Task::Webhook { event, .. } => **event == *named,
+                    Task::GrantRole { .. } => false,
+                });
+                assert_eq!(called.count(), 1, "{one:?}");
+            }
+            Done::Settled { item } => {
+                let found = roles.iter().find(|found| found.id == item);
+                let found = found.expect("not lost");
+                assert_eq!(found.state, OutboxState::Done, "{one:?}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// All tasks of a topic.
+async fn outbox(store: &dyn Store, topic: Topic) -> Vec<OutboxItem> {
+    let mut all = Vec::new();
+    let mut page = Page::first(PAGE_MAX);
+    loop {
+        let listed = store.list_outbox(GUILD, topic, None, page).await;
+        let listed = listed.expect("read");
+        all.extend(listed.items);
+        if listed.next.is_none() {
+            return all;
+        }
+        page.before = listed.next;
     }
 }
 
@@ -266,10 +342,12 @@ async fn what_was_answered_survives(database: Database, rounds: u64) {
         for &one in &done {
             verify(&*store, token.id, one).await;
         }
+        verify_outbox(&*store, &done).await;
         verify_history(&*store).await;
         all.extend(done);
     }
     let store = database.open().await;
+    verify_outbox(&*store, &all).await;
     for one in all {
         verify(&*store, token.id, one).await;
     }

@@ -9,12 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
-use guildgate_model::{Decision, GuildId, Revision, Secret, TokenKind, UnixMs, UserId};
+use guildgate_model::{Decision, GuildId, Revision, RoleId, Secret, TokenKind, UnixMs, UserId};
 use guildgate_store::{
     AppendPatch, DocumentKey, NewNotification, NewSubmission, Owner, PatchId, PatchRefusal, Review,
-    Store, SubmitRefusal, open,
+    Room, Settlement, Store, SubmitRefusal, Task, Topic, open,
 };
 use serde_json::json;
 
@@ -56,11 +57,16 @@ async fn main() {
 async fn write_on(writer: Arc<Writer>, task: u64) {
     for turn in task.. {
         let number = writer.numbers.fetch_add(1, Ordering::Relaxed);
-        let line = match turn % 4 {
+        let line = match turn % 6 {
             0 => use_token(&writer).await,
             1 => notify(&writer, number).await,
             2 => patch(&writer, number).await,
-            _ => apply(&writer, number).await,
+            3 => apply(&writer, number).await,
+            4 => draft(&writer, number).await,
+            _ => match settle(&writer).await {
+                Some(line) => line,
+                None => continue,
+            },
         };
         // In one call, so that a killed process leaves whole lines but for the last.
         let mut out = std::io::stdout().lock();
@@ -167,9 +173,58 @@ async fn apply(writer: &Writer, number: u64) -> String {
         note: None,
         reviewer: UserId(1),
         expected: None,
-        tasks: Vec::new(),
+        tasks: vec![
+            Task::GrantRole {
+                guild: GUILD,
+                user: UserId(number),
+                role: RoleId(1),
+                application: id,
+            },
+            Task::Webhook {
+                guild: GUILD,
+                endpoint: "hook".into(),
+                event: "review:$id".into(),
+                body: json!({}),
+            },
+        ],
     };
     let reviewed = writer.store.review(review, writer.now).await;
     let reviewed = reviewed.expect("answered").expect("reviewed");
     format!("reviewed {number} {id} {}", reviewed.notification.id)
 }
+
+/// A draft of its own for each number.
+async fn draft(writer: &Writer, number: u64) -> String {
+    let key = DocumentKey::Draft(GUILD, UserId(number));
+    let opened = writer.store.open_document(key, json!({}), writer.now).await;
+    let patch = AppendPatch {
+        key,
+        base: opened.expect("opened").revision,
+        patch: json!([number]),
+        content: json!({ "by": number }),
+        actor: UserId(number),
+        patch_id: Some(PatchId(number.to_string().into())),
+        renamed: Vec::new(),
+    };
+    let answer = writer.store.append_patch(patch, writer.now).await;
+    let appended = answer.expect("answered").expect("nobody else edits it");
+    format!("drafted {number} {}", appended.revision())
+}
+
+/// Does something that a review has left to do, if there is any.
+async fn settle(writer: &Writer) -> Option<String> {
+    let taken = writer
+        .store
+        .take_due(Topic::GrantRole, Room::new(1, 1), LEASE, writer.now)
+        .await;
+    let attempt = taken.expect("taken").first()?.attempt();
+    let settled = writer
+        .store
+        .settle(attempt, Settlement::Done, writer.now)
+        .await;
+    assert!(settled.expect("settled"), "the lease is not over");
+    Some(format!("settled {}", attempt.item))
+}
+
+/// Longer than the test runs: what a killed writer had taken stays taken.
+const LEASE: Duration = Duration::from_secs(24 * 60 * 60);
