@@ -20,12 +20,17 @@ pub fn unix_us() -> i64 {
 }
 
 /// Waits before another process is looked at, or called, again: it tells nobody when it is done.
+pub fn pause() {
+    pause_for(PAUSE);
+}
+
+/// The same, where it matters how long that takes.
 #[allow(
     clippy::disallowed_methods,
     reason = "what is waited for is another process's state"
 )]
-pub fn pause() {
-    std::thread::sleep(PAUSE);
+pub fn pause_for(time: Duration) {
+    std::thread::sleep(time);
 }
 
 const PAUSE: Duration = Duration::from_millis(50);

@@ -160,10 +160,24 @@ impl Engine {
     /// # Errors
     /// If epoll itself fails; a connection's failure is told to `watch`.
     pub fn turn(&mut self, timeout: Duration, watch: &mut impl Watch) -> io::Result<()> {
+        self.turn_after(timeout, watch, || Ok(()))
+    }
+
+    /// The same, with something to be done between waiting and dealing with what there is.
+    ///
+    /// # Errors
+    /// If epoll fails, or what is done between.
+    pub fn turn_after(
+        &mut self,
+        timeout: Duration,
+        watch: &mut impl Watch,
+        between: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             other => other?,
         }
+        between()?;
         let ready: Vec<usize> = self.events.iter().map(|event| event.token().0).collect();
         for id in ready {
             self.on_ready(id, watch);

@@ -35,6 +35,21 @@ impl Process {
         Ok(kib * 1024)
     }
 
+    /// Whether none of its threads runs or wants to.
+    ///
+    /// # Errors
+    /// If the process is gone, or this is not Linux.
+    pub fn is_at_rest(self) -> io::Result<bool> {
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid))? {
+            if let Ok(stat) = fs::read_to_string(task?.path().join("stat"))
+                && is_busy(&stat).ok_or_else(|| unreadable("stat"))?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// What it has cost so far.
     ///
     /// # Errors
@@ -57,13 +72,22 @@ impl Process {
 }
 
 fn unreadable(what: &str) -> io::Error {
-    io::Error::other(format!("/proc/PID/{what} does not read as expected"))
+    io::Error::other(format!(
+        "/proc/PID/{what} does not read as expected: has the process ended?"
+    ))
 }
 
 /// The first field of /proc/PID/task/TID/schedstat: time on a processor, in the kernel and out
 /// of it. /proc/PID/stat has it too, in hundredths of a second, which is too coarse here.
 fn cpu_nanos(schedstat: &str) -> Option<u64> {
     schedstat.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Whether the state in /proc/PID/task/TID/stat, behind the name in parentheses, says that it
+/// runs, wants to, or waits for a disk.
+fn is_busy(stat: &str) -> Option<bool> {
+    let (_, behind) = stat.rsplit_once(") ")?;
+    Some(behind.starts_with(['R', 'D']))
 }
 
 fn kib(text: &str, name: &str) -> Option<u64> {
@@ -79,6 +103,13 @@ mod tests {
     fn cpu_time_is_the_first_of_three() {
         assert_eq!(cpu_nanos("1207 88 3\n"), Some(1207));
         assert_eq!(cpu_nanos(""), None);
+    }
+
+    #[test]
+    fn a_state_is_behind_the_name() {
+        assert_eq!(is_busy("7 (a (b) R) S 1 7"), Some(false));
+        assert_eq!(is_busy("7 (a (b) S) R 1 7"), Some(true));
+        assert_eq!(is_busy(""), None);
     }
 
     #[test]
