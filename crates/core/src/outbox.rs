@@ -17,16 +17,17 @@ mod burst;
 mod kept;
 mod load;
 mod saved;
+mod waiting;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use guildgate_model::NotificationId;
-use guildgate_wire::{EventFrame, Lane, Limits, Sequence};
+use guildgate_wire::{EventFrame, Limits, Sequence};
 
 pub use burst::Burst;
 use kept::Kept;
-use load::Load;
 pub(crate) use saved::SavedOutbox;
+use waiting::Waiting;
 
 /// Whether the driver could write at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,11 +110,8 @@ enum Numbering {
 
 #[derive(Debug)]
 struct Queues {
-    unsent: VecDeque<Entry>,
-    /// How much of `unsent` is certain.
-    load: Load,
-    /// How much of `load` a resume put there at once: that is not the reader's slowness.
-    excused: Load,
+    /// None as long as nothing waits, which is nearly always.
+    waiting: Option<Box<Waiting>>,
     kept: Kept,
 }
 
@@ -163,7 +161,7 @@ impl Outbox {
                 self.numbering = Numbering::Attached(sequence);
                 let queues = self.queues.get_or_insert_with(|| Queues::after(last));
                 queues.kept.give_way_to(event.lane());
-                if queues.unsent.is_empty() && socket == Socket::Free {
+                if queues.waiting.is_none() && socket == Socket::Free {
                     queues.kept.push(event.clone(), sequence, limits);
                     Admission::Write(Some(sequence))
                 } else {
@@ -240,11 +238,9 @@ impl Outbox {
         if matches!(self.numbering, Numbering::Detached(_)) {
             return Ok(());
         }
-        let queues = self.queues();
-        let entry = Entry::Raw(text);
-        queues.load.add(&entry);
-        queues.unsent.push_back(entry);
-        queues.within(limits)
+        let waiting = self.queues().waiting.get_or_insert_default();
+        waiting.push(Entry::Raw(text));
+        waiting.within(limits)
     }
 
     /// Whether anything waits for the socket.
@@ -252,14 +248,14 @@ impl Outbox {
     pub fn has_unsent(&self) -> bool {
         self.queues
             .as_ref()
-            .is_some_and(|queues| !queues.unsent.is_empty())
+            .is_some_and(|queues| queues.waiting.is_some())
     }
 
     /// What waits for the socket, in order. Nothing is taken out by looking.
     pub fn unsent(&self) -> impl Iterator<Item = Unsent<'_>> {
         self.queues
             .iter()
-            .flat_map(|queues| queues.unsent.iter())
+            .flat_map(|queues| queues.unsent())
             .map(|entry| match entry {
                 Entry::Event(event, sequence) => Unsent::Event(event, *sequence),
                 Entry::Raw(text) => Unsent::Raw(text),
@@ -272,28 +268,26 @@ impl Outbox {
         let Some(queues) = &mut self.queues else {
             return;
         };
+        let Queues { waiting, kept } = &mut **queues;
         for _ in 0..frames {
-            let Some(entry) = queues.unsent.pop_front() else {
+            let Some(entry) = waiting.as_mut().and_then(|waiting| waiting.pop()) else {
                 break;
             };
-            queues.load.subtract(&entry);
             if let Entry::Event(event, Some(sequence)) = entry {
-                queues.kept.push(event, sequence, limits);
+                kept.push(event, sequence, limits);
             }
         }
-        if queues.unsent.is_empty() {
-            queues.excused = Load::default();
-            queues.unsent = VecDeque::new();
-        }
+        waiting.take_if(|waiting| waiting.is_empty());
         self.shed();
     }
 
     /// How many frames wait, and how many events are kept: for metrics.
     #[must_use]
     pub fn depths(&self) -> (usize, usize) {
-        self.queues
-            .as_ref()
-            .map_or((0, 0), |queues| (queues.unsent.len(), queues.kept.len()))
+        self.queues.as_ref().map_or((0, 0), |queues| {
+            let waiting = queues.waiting.as_ref().map_or(0, |waiting| waiting.len());
+            (waiting, queues.kept.len())
+        })
     }
 
     /// How many events had no room among those kept for a resume, since this was last asked: for
@@ -320,7 +314,7 @@ impl Outbox {
         seen: Sequence,
     ) -> impl Iterator<Item = NotificationId> {
         self.queues.iter().flat_map(move |queues| {
-            let waiting = queues.unsent.iter().filter_map(move |entry| match entry {
+            let waiting = queues.unsent().filter_map(move |entry| match entry {
                 Entry::Event(event, sequence) if *sequence > Some(seen) => event.notification(),
                 Entry::Event(..) | Entry::Raw(_) => None,
             });
@@ -337,13 +331,9 @@ impl Outbox {
         let is_known =
             |event: &EventFrame| event.notification().is_some_and(|id| ids.contains(&id));
         queues.kept.forget(is_known);
-        let Queues { unsent, load, .. } = &mut **queues;
-        unsent.retain(|entry| match entry {
-            Entry::Event(event, _) if is_known(event) => {
-                load.subtract(entry);
-                false
-            }
-            Entry::Event(..) | Entry::Raw(_) => true,
+        queues.waiting.take_if(|waiting| {
+            waiting.forget(is_known);
+            waiting.is_empty()
         });
         self.shed();
     }
@@ -355,13 +345,12 @@ impl Outbox {
             Numbering::Attached(last) | Numbering::Detached(last) => {
                 self.numbering = Numbering::Detached(last);
                 if let Some(queues) = &mut self.queues {
-                    for entry in std::mem::take(&mut queues.unsent) {
+                    let waiting = queues.waiting.take().unwrap_or_default();
+                    for entry in waiting.into_entries() {
                         if let Entry::Event(event, Some(sequence)) = entry {
                             queues.kept.push(event, sequence, limits);
                         }
                     }
-                    queues.load = Load::default();
-                    queues.excused = Load::default();
                 }
                 self.shed();
             }
@@ -399,26 +388,18 @@ impl Outbox {
             .take_all()
             .into_iter()
             .map(|(event, sequence)| Entry::Event(event, Some(sequence)));
-        let unsent = std::mem::take(&mut queues.unsent)
-            .into_iter()
-            .filter(|entry| match entry {
-                Entry::Event(_, sequence) => *sequence > Some(seen),
-                Entry::Raw(_) => false,
-            });
-        queues.unsent = std::iter::once(Entry::Raw(first))
-            .chain(kept)
-            .chain(unsent)
-            .collect();
-        queues.load = Load::default();
-        for entry in &queues.unsent {
-            queues.load.add(entry);
-        }
-        // No more than can be kept, and opcode 2: a client that takes its session over again
-        // and again without reading must not gather more.
-        queues.excused = queues.load.at_most(&Load {
-            frames: limits.resume_events_max.saturating_add(1),
-            bytes: limits.resume_bytes_max,
+        let waited = queues.waiting.take().unwrap_or_default();
+        let unsent = waited.into_entries().filter(|entry| match entry {
+            Entry::Event(_, sequence) => *sequence > Some(seen),
+            Entry::Raw(_) => false,
         });
+        let all = std::iter::once(Entry::Raw(first)).chain(kept).chain(unsent);
+        let mut waiting = Waiting::default();
+        for entry in all {
+            waiting.push(entry);
+        }
+        waiting.excuse(limits);
+        queues.waiting = Some(Box::new(waiting));
     }
 
     /// Puts an event at the end of what waits, in place of an older one of its lane.
@@ -428,26 +409,13 @@ impl Outbox {
         sequence: Option<Sequence>,
         limits: &Limits,
     ) -> Admission {
-        let queues = self.queues();
-        let replaced = match event.lane() {
-            Lane::Certain => None,
-            lane @ (Lane::Count(_) | Lane::Snapshot(_) | Lane::Resync(_)) => {
-                queues.unsent.iter().rposition(|entry| match entry {
-                    Entry::Event(older, _) => older.lane().gives_way_to(lane),
-                    Entry::Raw(_) => false,
-                })
-            }
-        };
-        if let Some(index) = replaced {
-            queues.unsent.remove(index);
-        }
-        let entry = Entry::Event(event, sequence);
-        queues.load.add(&entry);
-        queues.unsent.push_back(entry);
-        match (queues.within(limits), replaced) {
+        let waiting = self.queues().waiting.get_or_insert_default();
+        let replaced = waiting.give_way_to(event.lane());
+        waiting.push(Entry::Event(event, sequence));
+        match (waiting.within(limits), replaced) {
             (Err(Overrun), _) => Admission::Overrun,
-            (Ok(()), Some(_)) => Admission::Replaced,
-            (Ok(()), None) => Admission::Waits,
+            (Ok(()), true) => Admission::Replaced,
+            (Ok(()), false) => Admission::Waits,
         }
     }
 
@@ -467,7 +435,7 @@ impl Outbox {
             Numbering::Attached(last) | Numbering::Detached(last) => last,
         };
         if self.queues.as_ref().is_some_and(|queues| {
-            let is_empty = queues.unsent.is_empty() && queues.kept.len() == 0;
+            let is_empty = queues.waiting.is_none() && queues.kept.len() == 0;
             is_empty && queues.kept.floor() >= last
         }) {
             self.queues = None;
@@ -480,19 +448,13 @@ impl Queues {
     /// for again.
     fn after(last: Sequence) -> Box<Queues> {
         Box::new(Queues {
-            unsent: VecDeque::new(),
-            load: Load::default(),
-            excused: Load::default(),
+            waiting: None,
             kept: Kept::after(last),
         })
     }
 
-    fn within(&self, limits: &Limits) -> Result<(), Overrun> {
-        if self.load.exceeds(self.excused, limits) {
-            Err(Overrun)
-        } else {
-            Ok(())
-        }
+    fn unsent(&self) -> impl Iterator<Item = &Entry> {
+        self.waiting.iter().flat_map(|waiting| waiting.entries())
     }
 }
 

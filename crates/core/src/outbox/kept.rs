@@ -90,7 +90,9 @@ impl Kept {
         match event.lane() {
             Lane::Certain => self.certain.push_back((sequence, event)),
             Lane::Count(_) | Lane::Snapshot(_) | Lane::Resync(_) => {
-                self.latest.push((sequence, event))
+                // There are one or two for as long as a session lives, and many sessions.
+                self.latest.reserve_exact(1);
+                self.latest.push((sequence, event));
             }
         }
         while self.len() > limits.resume_events_max || self.bytes > limits.resume_bytes_max {

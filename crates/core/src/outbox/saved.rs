@@ -4,7 +4,7 @@ use guildgate_model::NotificationId;
 use guildgate_wire::{EventFrame, Sequence};
 use serde::{Deserialize, Serialize};
 
-use super::{Kept, Load, Numbering, Outbox, Queues};
+use super::{Kept, Numbering, Outbox, Queues};
 
 /// The certain events of a session without a socket, and between which numbers they stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,9 +46,7 @@ impl Outbox {
             numbering: Numbering::Detached(Sequence(saved.last)),
             // Even with nothing in them: what was not seen may have been a count.
             queues: Some(Box::new(Queues {
-                unsent: std::collections::VecDeque::new(),
-                load: Load::default(),
-                excused: Load::default(),
+                waiting: None,
                 kept: Kept::restore(Sequence(saved.floor), certain),
             })),
         }

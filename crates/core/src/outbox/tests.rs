@@ -1,7 +1,7 @@
 //! The outbox's rules, one by one, and against a naive model.
 
 use guildgate_model::{Decision, GuildId, Notification, UnixMs};
-use guildgate_wire::EventName;
+use guildgate_wire::{EventName, Lane};
 use proptest::prelude::*;
 
 use super::*;
@@ -71,6 +71,12 @@ fn replayed(outbox: &mut Outbox, seen: u64) -> Vec<String> {
     outbox.sent(texts.len(), &limits());
     assert_eq!(texts[0], "first");
     texts[1..].to_vec()
+}
+
+#[test]
+fn what_a_session_keeps_is_small() {
+    // Every session has one after its first event; what rarely waits stands behind a pointer.
+    assert!(size_of::<Queues>() <= 96, "{}", size_of::<Queues>());
 }
 
 #[test]
