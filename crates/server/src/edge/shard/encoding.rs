@@ -177,14 +177,15 @@ impl Template {
                 }
             }
             Some(_) | None => {
-                self.bytes.clear();
-                self.ends.clear();
-                self.digits = alike;
+                self.clear();
                 for (place, event) in burst.iter().enumerate() {
                     let sequence = Some(first.plus(place));
                     let end = encoder.event(event, sequence, deflate, &mut self.bytes);
                     self.ends.push(end);
                 }
+                // Only once all are there: a panic on the way is one client's, and the next one
+                // begins anew.
+                self.digits = alike;
             }
         }
         &self.bytes
